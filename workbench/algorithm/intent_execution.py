@@ -1,0 +1,463 @@
+"""Executes recorded order intents: a Lean algorithm, the same file in a backtest, on paper and live.
+
+Reads the intents and params named in its parameters, sizes each rebalance date's weights once, sends the orders at the
+moment their type asks for, and writes everything it does and hears to its journal. Weights come in; quantities are
+decided here and nowhere else, by `sizing`, and looked at once more by `guard`.
+
+Parameters (text): execution-intent-path, execution-params-path, journal-path, run-id, attempt, mode, account, start, end,
+cash.
+"""
+
+from AlgorithmImports import *
+
+import hashlib                      # Python's own names after Lean's star import, which covers some of them
+import json
+import platform
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from guard import Check, Guard
+from intents import Intent
+from intents import read as read_intents
+from journal import Journal, instant, lean_status, new_york_to_utc
+from params import ExecutionParams
+from params import read as read_params
+from sizing import ZERO, Quote, Sized, Wanted, exact, limit_price, size
+
+MOMENTS = {"MOO": (9, 0), "MKT": (10, 0), "LMT": (10, 0)}       # New York; MOC goes by that day's close
+BEFORE_CLOSE = timedelta(minutes=30)
+REDUCING_DEADLINE = timedelta(minutes=10)
+CUT_KINDS = {"blocked": "blocked", "stale": "blocked", "no_price": "blocked", "min_qty": "skipped"}    # else: capped
+ENDED = ("FILLED", "CANCELLED", "EXPIRED", "REJECTED")
+
+
+class BpsFee(FeeModel):
+    """Fees as basis points of the order's value at the security's price; for backtests."""
+
+    def __init__(self, bps: float) -> None:
+        super().__init__()
+        self.bps = bps
+
+    def get_order_fee(self, parameters: Any) -> OrderFee:
+        value = abs(parameters.order.get_value(parameters.security))
+        return OrderFee(CashAmount(value * self.bps / 10000, "USD"))
+
+
+class OpenCloseSlippage:
+    """Basis points of the price against us, one figure at the close and one for everything else; for backtests."""
+
+    def __init__(self, open_bps: float, close_bps: float) -> None:
+        self.open_bps, self.close_bps = open_bps, close_bps
+
+    def get_slippage_approximation(self, asset: Any, order: Any) -> float:
+        bps = self.close_bps if order.type == OrderType.MARKET_ON_CLOSE else self.open_bps
+        return float(asset.price) * bps / 10000
+
+
+class IntentExecution(QCAlgorithm):
+    """One launch over all the decisions it is given; live and paper get those of one date."""
+
+    def initialize(self) -> None:
+        self.trading_mode = str(self.get_parameter("mode", "backtest"))
+        self.execution_params: ExecutionParams = read_params(_load(self._required("execution-params-path")))
+        intents, refused = read_intents(_load(self._required("execution-intent-path")))
+        self.set_start_date(*_ymd(self._required("start")))
+        self.set_end_date(*_ymd(self._required("end")))
+        self.set_cash(float(self._required("cash")))
+        self.set_brokerage_model(*_brokerage(self.execution_params.brokerage))
+        if not intents:
+            raise ValueError(f"no usable intent in {self._required('execution-intent-path')}; {len(refused)} refused")
+        self.assets: dict[str, Symbol] = {}
+        for name in sorted({intent.symbol for intent in intents}):
+            self.assets[name] = self._add(name)
+        self.set_benchmark(lambda moment: 0)
+        _check_identities(intents, self.assets)
+
+        self.intents_by_day: dict[date, list[Intent]] = defaultdict(list)
+        for intent in intents:
+            self.intents_by_day[intent.rebalance_date].append(intent)
+        self.sized_days: set[date] = set()
+        self.to_send: dict[tuple[date, str], list[tuple[Sized, Intent | None]]] = defaultdict(list)
+        self.waiting: list[tuple[Sized, Intent | None, str]] = []
+        self.working: dict[str, tuple[str, OrderTicket]] = {}   # order_ref -> symbol and ticket
+        self.first_tags: dict[int, str] = {}                    # order id -> first tag seen: Lean overwrites tags
+        self.sent_counts: dict[str, int] = defaultdict(int)     # order_intent_id -> orders sent
+        self.ledger: dict[str, Decimal] = defaultdict(Decimal)  # what the journal explains, in shares
+        self.basis: dict[str, list[tuple[date, Decimal, Decimal]]] = defaultdict(list)
+        self.delisting_warned: set[str] = set()
+        self.reducing_refs: set[str] = set()
+        self.guard: Guard | None = None
+        self.close_value: Decimal | None = None
+        self.marked: datetime | None = None
+        self.may_send = True
+
+        self.closes = {day: self._close_of(day) for day in sorted(self.intents_by_day)}
+        for day in self.closes:
+            for order_type in sorted(self._order_types(day), key=lambda kind: self._moment(day, kind)):
+                moment = self._moment(day, order_type)
+                self.schedule.on(self.date_rules.on(day.year, day.month, day.day),
+                                 self.time_rules.at(moment.hour, moment.minute),
+                                 lambda d=day, kind=order_type: self._trade(d, kind))
+        self.lines = Journal(self._required("journal-path"), run_id=self._required("run-id"),
+                             attempt=int(self._required("attempt")), live=self.trading_mode != "backtest",
+                             now=lambda: datetime.now(UTC))
+        self._record(
+            "opened", versions={"python": platform.python_version(), "schema": "journal/1"}, mode=self.trading_mode,
+            account=str(self.get_parameter("account", "")), cash=exact(float(self._required("cash"))),
+            holdings={name: self._held(name) for name in self.assets if self._held(name)},
+            intents_sha256=_sha256(self._required("execution-intent-path")),
+            params_sha256=_sha256(self._required("execution-params-path")),
+            intents=len(intents), rejected=[{"position": item.position, "symbol": item.symbol, "reason": item.reason}
+                                            for item in refused])
+
+    # The rebalance: size once, at the first moment of the day, then send each order type at its own.
+
+    def _trade(self, day: date, order_type: str) -> None:
+        if not self.may_send:
+            return
+        if day not in self.sized_days:
+            self.sized_days.add(day)
+            self._size(day)
+        batch = self.to_send.pop((day, order_type), [])
+        wait = self.live_mode and order_type in ("MKT", "LMT") and any(line.reduces for line, _ in batch)
+        for line, intent in batch:
+            if wait and not line.reduces:
+                self.waiting.append((line, intent, order_type))
+            else:
+                self._send(line, intent, order_type)
+        if self.waiting:
+            later = self.time + REDUCING_DEADLINE
+            self.schedule.on(self.date_rules.on(later.year, later.month, later.day),
+                             self.time_rules.at(later.hour, later.minute), self._send_waiting)
+            self._send_waiting_when_reduced()
+
+    def _size(self, day: date) -> None:
+        """Read equity once, size every wanted holding, and record what was sized and what each rule took."""
+        params = self.execution_params
+        total, cash = exact(self.portfolio.total_portfolio_value), exact(self.portfolio.cash)
+        self._record("rebalance", rebalance_date=day, equity=total, cash=cash)
+        intents = {intent.order_intent_id: intent for intent in self.intents_by_day[day]}
+        wanted = [Wanted(order_intent_id=intent.order_intent_id, symbol=intent.symbol, weight=intent.weight,
+                         quantity=intent.quantity) for intent in intents.values()]
+        if params.close_unlisted:
+            wanted += self._closes_of_unlisted(day)
+        wanted = [item for item in wanted if self._free_of_working_orders(item)]
+        held = {name: self._held(name) for name in self.assets}
+        quotes = {item.symbol: self._quote(item.symbol, day) for item in wanted}
+        if total <= 0:
+            for item in wanted:
+                self._record("blocked", order_intent_id=item.order_intent_id, symbol=item.symbol, rule="no_equity",
+                             cut=None)
+            return
+        sized = size(wanted, equity=total, held=held, quotes=quotes, params=params)
+        for line in sized:
+            intent = intents.get(line.order_intent_id)
+            self._record_sized(line)
+            if line.order != 0:
+                order_type = (intent.order_type if intent else None) or params.order_type
+                self.to_send[day, order_type].append((line, intent))
+        gross = sum((abs(held[name]) * (self._price(name) or ZERO) for name in held if held[name]), ZERO)
+        self.guard = Guard(params.risk_overrides, equity=total * params.capital_fraction, gross=gross,
+                           loss=None if not self.close_value else 1 - total / self.close_value)
+
+    def _closes_of_unlisted(self, day: date) -> list[Wanted]:
+        """Weight 0 for what this journal explains and today's intents do not name."""
+        named = {intent.symbol for intent in self.intents_by_day[day]}
+        snapshot = next((i.order_intent_id.split("-")[0] for i in self.intents_by_day[day] if i.source != "manual"), None)
+        if snapshot is None:
+            return []
+        return [Wanted(order_intent_id=f"{snapshot}-{name}", symbol=name, weight=ZERO)
+                for name in self.assets if name not in named and self.ledger[name] != 0]
+
+    def _free_of_working_orders(self, item: Wanted) -> bool:
+        """An order whose outcome is not known yet is never doubled: its symbol waits."""
+        for ref, (name, _) in self.working.items():
+            if name == item.symbol:
+                self._record("blocked", order_intent_id=item.order_intent_id, symbol=item.symbol, rule="working_order",
+                             cut=None, detail=ref)
+                return False
+        return True
+
+    def _record_sized(self, line: Sized) -> None:
+        ref = f"{line.order_intent_id}.{self.sent_counts[line.order_intent_id] + 1}"
+        self._record("sized", order_ref=ref if line.order else None, order_intent_id=line.order_intent_id,
+                     symbol=line.symbol, instrument_id=str(self.assets[line.symbol].id), price=line.price,
+                     price_time=self._price_time(line.symbol), raw=line.raw, target=line.target, held=line.held,
+                     order=line.order)
+        for cut in line.cuts:
+            self._record(CUT_KINDS.get(cut.rule, "capped"), order_intent_id=line.order_intent_id, symbol=line.symbol, rule=cut.rule, cut=cut.shares)
+
+    def _send(self, line: Sized, intent: Intent | None, order_type: str) -> None:
+        """Check, force the journal to the disk where money is real, send."""
+        name, params = line.symbol, self.execution_params
+        price = self._price(name)
+        check = Check(symbol=name, quantity=line.order, held=self._held(name), price=price,
+                      reference=self._reference(intent), now=self.time, lot_value=(price or ZERO) * params.lot_size)
+        assert self.guard is not None
+        refusal = self.guard.check(check)
+        if refusal is not None:
+            self._record("blocked", order_intent_id=line.order_intent_id, symbol=name, rule=refusal.rule, cut=line.order,
+                         detail=refusal.detail)
+            return
+        self.sent_counts[line.order_intent_id] += 1
+        ref = f"{line.order_intent_id}.{self.sent_counts[line.order_intent_id]}"
+        if line.reduces:
+            self.reducing_refs.add(ref)
+        if self.trading_mode != "backtest":
+            self.lines.sync()
+        ticket = self._place(self.assets[name], int(line.order), order_type, self._limit(line, intent), ref)
+        if ticket.order_id <= 0:
+            self.reducing_refs.discard(ref)
+            self._record("blocked", order_intent_id=line.order_intent_id, symbol=name, rule="engine", cut=line.order,
+                         detail=str(ticket))
+            return
+        self.guard.note(check)
+        if lean_status(ticket.status) not in ENDED:
+            self.working[ref] = (name, ticket)
+
+    def _place(self, symbol: Symbol, quantity: int, order_type: str, limit: Decimal | None, ref: str) -> OrderTicket:
+        properties = self.default_order_properties.clone()
+        if self.execution_params.time_in_force == "DAY":
+            properties.time_in_force = TimeInForce.DAY
+        if order_type == "MOO":
+            return self.market_on_open_order(symbol, quantity, tag=ref, order_properties=properties)
+        if order_type == "MOC":
+            return self.market_on_close_order(symbol, quantity, tag=ref, order_properties=properties)
+        if order_type == "LMT":
+            assert limit is not None
+            return self.limit_order(symbol, quantity, float(limit), tag=ref, order_properties=properties)
+        return self.market_order(symbol, quantity, tag=ref, order_properties=properties)
+
+    def _send_waiting_when_reduced(self) -> None:
+        if self.waiting and not any(ref in self.reducing_refs for ref in self.working):
+            self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        batch, self.waiting = self.waiting, []
+        for line, intent, order_type in batch:
+            self._send(line, intent, order_type)
+
+    # What Lean tells.
+
+    def on_order_event(self, event: OrderEvent) -> None:
+        order = self.transactions.get_order_by_id(event.order_id)
+        ref = self.first_tags.setdefault(event.order_id, str(order.tag or ""))
+        name, message = str(event.symbol), str(event.message or "")
+        status = lean_status(event.status, message)
+        filled = exact(event.fill_quantity)
+        arrival, source = self._arrival(order, name, filled != 0)
+        self.ledger[name] += filled
+        self._record(
+            "order", moment=event.utc_time, order_ref=ref, order_id=event.order_id, event_id=event.id,
+            broker_id=",".join(order.broker_id), exec_id=None, symbol=name, instrument_id=str(event.symbol.id),
+            type=str(order.type), tif=self.execution_params.time_in_force, limit_price=_maybe(event.limit_price),
+            stop_price=_maybe(event.stop_price), status=status, quantity=exact(event.quantity), fill_quantity=filled,
+            fill_price=exact(event.fill_price) if filled else None,
+            fee=exact(event.order_fee.value.amount) if filled else None, currency="USD",
+            arrival_price=arrival, arrival_source=source, message=message or None)
+        if status in ENDED:
+            self.working.pop(ref, None)
+            self._send_waiting_when_reduced()
+
+    def on_data(self, data: Slice) -> None:
+        if data.splits.count or data.dividends.count:
+            self._hear_corporate_actions(data)
+        if data.symbol_changed_events.count or data.delistings.count:
+            self._hear_listings(data)
+        if data.bars.count:
+            self._at_close()
+
+    def _hear_corporate_actions(self, data: Slice) -> None:
+        """Fills alone do not give positions: shares and cash that splits and dividends changed are lines too."""
+        for symbol in data.dividends.keys():
+            name, per_share = str(symbol), exact(data.dividends[symbol].distribution)
+            raw = self.execution_params.normalization == "raw"
+            self.basis[name].append((self.time.date(), Decimal(1), per_share))
+            self._record("dividend", symbol=name, instrument_id=str(symbol.id), per_share=per_share,
+                         cash=self.ledger[name] * per_share if raw else ZERO)
+        for symbol in data.splits.keys():
+            split, name = data.splits[symbol], str(symbol)
+            if str(split.type) != "SPLIT_OCCURRED":
+                continue
+            factor, old, new = exact(split.split_factor), self.ledger[name], self._held(name)
+            self.basis[name].append((self.time.date(), factor, ZERO))
+            if self.execution_params.normalization == "raw":
+                in_lieu = (old / factor - new) * (self._price(name) or ZERO)
+                self.ledger[name] = new
+            else:
+                new, in_lieu = old, ZERO
+            self._record("split", symbol=name, instrument_id=str(symbol.id), factor=factor, old=old, new=new, cash=in_lieu)
+
+    def _hear_listings(self, data: Slice) -> None:
+        for symbol in data.symbol_changed_events.keys():
+            change = data.symbol_changed_events[symbol]
+            self._record("renamed", symbol=str(symbol), instrument_id=str(symbol.id),
+                         old=str(getattr(change, "old_symbol", "")), new=str(getattr(change, "new_symbol", "")))
+        for symbol in data.delistings.keys():
+            name = str(symbol)
+            if name in self.delisting_warned:       # the first is the warning, on its last day; the second is the end
+                self._record("delisted", symbol=name, instrument_id=str(symbol.id), old=self.ledger[name], new=ZERO)
+            self.delisting_warned.add(name)
+
+    def _at_close(self) -> None:
+        close = self.closes.get(self.time.date())
+        if close is not None and self.time >= close:
+            self._mark()
+        if self.execution_params.risk_overrides.max_daily_loss is not None:
+            self.close_value = exact(self.portfolio.total_portfolio_value)
+        if self.working and not self.is_market_open(next(iter(self.assets.values()))):
+            self._cancel_before_next()
+
+    def _cancel_before_next(self) -> None:
+        """At the close before the next rebalance date, what is still working is taken back.
+
+        Here, not in the morning: a cancel between daily bars waits for the next slice, and may lose to a fill there.
+        """
+        hours = self.securities[next(iter(self.assets.values()))].exchange.hours
+        if hours.get_next_market_open(self.time, False).date() in self.closes:
+            for ref, (_, ticket) in list(self.working.items()):
+                ticket.cancel(ref)
+
+    def _mark(self) -> None:
+        """Closes and quantities as the account has them: what every later valuation starts from."""
+        if self.marked == self.time:
+            return
+        self.marked = self.time
+        self._record("mark", equity=exact(self.portfolio.total_portfolio_value), cash=exact(self.portfolio.cash),
+                     positions=[{"symbol": name, "instrument_id": str(symbol.id), "close": self._price(name),
+                                 "quantity": self._held(name)} for name, symbol in self.assets.items()])
+
+    def on_end_of_algorithm(self) -> None:
+        self._mark()
+        self.lines.close(self.utc_time)
+
+    # Small readings.
+
+    def _record(self, kind: str, moment: datetime | None = None, **fields: Any) -> None:
+        """Write a journal line. A journal that can't be written stops all sending."""
+        try:
+            self.lines.write(kind, self.utc_time if moment is None else moment, **fields)
+        except OSError:
+            self.may_send = False
+            raise
+
+    def _add(self, name: str) -> Symbol:
+        params = self.execution_params
+        resolution = Resolution.MINUTE if params.resolution == "minute" else Resolution.DAILY
+        mode = DataNormalizationMode.RAW if params.normalization == "raw" else DataNormalizationMode.ADJUSTED
+        security = self.add_equity(name, resolution, data_normalization_mode=mode)
+        if self.trading_mode == "backtest" and params.fee_bps:
+            security.set_fee_model(BpsFee(float(params.fee_bps)))
+        if self.trading_mode == "backtest" and (params.slippage_open_bps or params.slippage_close_bps):
+            security.set_slippage_model(OpenCloseSlippage(float(params.slippage_open_bps), float(params.slippage_close_bps)))
+        return security.symbol
+
+    def _order_types(self, day: date) -> set[str]:
+        usual = self.execution_params.order_type
+        return {intent.order_type or usual for intent in self.intents_by_day[day]} | {usual}
+
+    def _moment(self, day: date, order_type: str) -> datetime:
+        if order_type == "MOC":
+            return self.closes[day] - BEFORE_CLOSE
+        return datetime(day.year, day.month, day.day, *MOMENTS[order_type])
+
+    def _close_of(self, day: date) -> datetime:
+        hours = self.securities[next(iter(self.assets.values()))].exchange.hours
+        midnight = datetime(day.year, day.month, day.day)
+        if not hours.is_date_open(midnight):
+            raise ValueError(f"{day} is not a session of the exchange; no order can fill on it")
+        close = hours.get_next_market_close(midnight, False)
+        return datetime(close.year, close.month, close.day, close.hour, close.minute)
+
+    def _held(self, name: str) -> Decimal:
+        return exact(self.portfolio[self.assets[name]].quantity)
+
+    def _price(self, name: str) -> Decimal | None:
+        price = exact(self.securities[self.assets[name]].price)
+        return price if price > 0 else None
+
+    def _price_time(self, name: str) -> str | None:
+        last = self.securities[self.assets[name]].get_last_data()
+        return None if last is None else instant(new_york_to_utc(last.end_time))
+
+    def _quote(self, name: str, day: date) -> Quote:
+        last = self.securities[self.assets[name]].get_last_data()
+        if last is None:
+            return Quote(price=None)
+        hours, age = self.securities[self.assets[name]].exchange.hours, 0
+        step = last.end_time.date()
+        while step < day:
+            step += timedelta(days=1)
+            age += bool(hours.is_date_open(datetime(step.year, step.month, step.day)))
+        return Quote(price=self._price(name), age=age)
+
+    def _reference(self, intent: Intent | None) -> Decimal | None:
+        """The decision price on today's basis: later splits and dividends applied. None where bases differ."""
+        if intent is None or self.execution_params.normalization != "raw":
+            return None
+        price = intent.decision_price
+        for day, factor, per_share in self.basis[intent.symbol]:
+            if intent.snapshot_date < day <= intent.rebalance_date:
+                price = price * factor - per_share
+        return price
+
+    def _limit(self, line: Sized, intent: Intent | None) -> Decimal | None:
+        if intent is not None and intent.limit_price is not None:
+            return intent.limit_price
+        if line.price is None:
+            return None
+        return limit_price(line.price, line.order > 0, self.execution_params.limit_offset_bps)
+
+    def _arrival(self, order: Order, name: str, filled: bool) -> tuple[Decimal | None, str | None]:
+        """The price when the order reached the market: the session's open or close, the minute's mid, else the bar's open."""
+        security = self.securities[self.assets[name]] if name in self.assets else None
+        if security is None or not filled:
+            return None, None
+        if order.type == OrderType.MARKET_ON_OPEN:
+            return exact(security.open), "open"
+        if order.type == OrderType.MARKET_ON_CLOSE:
+            return exact(security.close), "close"
+        if self.execution_params.resolution == "minute":
+            return (exact(security.bid_price) + exact(security.ask_price)) / 2, "mid"
+        return exact(security.open), "bar"
+
+    def _required(self, name: str) -> str:
+        value = self.get_parameter(name)
+        if not value:
+            raise ValueError(f"parameter '{name}' is missing from the engine's configuration")
+        return str(value)
+
+
+def _load(path: str) -> Any:
+    return json.loads(Path(path).read_bytes(), parse_float=Decimal)
+
+
+def _sha256(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _ymd(text: str) -> tuple[int, int, int]:
+    day = date.fromisoformat(text)
+    return day.year, day.month, day.day
+
+
+def _maybe(value: Any) -> Decimal | None:
+    return None if value is None else exact(value)
+
+
+def _brokerage(name: str) -> tuple[BrokerageName, AccountType]:
+    if name == "default":
+        return BrokerageName.DEFAULT, AccountType.MARGIN
+    return BrokerageName.INTERACTIVE_BROKERS_BROKERAGE, AccountType.CASH if name == "ib-cash" else AccountType.MARGIN
+
+
+def _check_identities(intents: tuple[Intent, ...], assets: dict[str, Symbol]) -> None:
+    """The instrument that was decided on must be the one that will be traded: tickers are reused."""
+    for intent in intents:
+        found = str(assets[intent.symbol].id)
+        if found != intent.instrument_id:
+            raise ValueError(f"{intent.symbol} was decided on as {intent.instrument_id}, but here it is {found}: "
+                             "the data folder is not the one of the decision")

@@ -1,0 +1,205 @@
+"""The journal of one attempt: what was sized, sent and heard, one JSON line each, chained so that a change shows.
+
+Standard library only: Lean imports this module by its bare name, from the algorithm's folder.
+
+One writer, one file, append-only, never resumed. A `seal` line holds the sha256 of all bytes since the seal before it,
+that seal's line included, so each seal covers everything before: after every line on paper and live, after every 1,000
+lines in a backtest, and after the last line of all. `verify` walks the chain.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+SCHEMA = "journal/1"
+SEAL_EVERY = 1000
+KINDS = ("opened", "rebalance", "sized", "capped", "blocked", "skipped", "order", "split", "dividend", "renamed",
+         "delisted", "mark", "seal", "closed")
+
+# Lean's order statuses in our words; the broker's own story is kept beside them in Lean's files.
+LEAN_STATUS = {
+    "new": "NEW", "submitted": "SUBMITTED", "updatesubmitted": "SUBMITTED", "partiallyfilled": "PARTIALLY_FILLED",
+    "filled": "FILLED", "cancelpending": "PENDING_CANCEL", "canceled": "CANCELLED", "cancelled": "CANCELLED",
+    "invalid": "REJECTED", "none": "UNKNOWN",
+}
+EXPIRED = "The order has expired."
+
+
+def lean_status(text: Any, message: str = "") -> str:
+    """Our word for one of Lean's statuses, in whichever spelling Python or Lean's files give it."""
+    status = LEAN_STATUS.get(str(text).replace("_", "").lower(), "UNKNOWN")
+    return "EXPIRED" if status == "CANCELLED" and message == EXPIRED else status
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON with numbers as exact plain decimal text. Floats and unknown types raise TypeError: none belongs here."""
+    if value is None or isinstance(value, bool | int):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return f'"{instant(value)}"'
+    if isinstance(value, date):
+        return f'"{value.isoformat()}"'
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{json.dumps(str(k), ensure_ascii=False)}:{to_json(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(to_json, value)) + "]"
+    raise TypeError(f"{type(value).__name__} {value!r} can't be written exactly; make it a Decimal or text first")
+
+
+def plain(number: Decimal) -> str:
+    """A finite Decimal as plain text without an exponent or trailing zeros; raises ValueError for NaN and infinity."""
+    if not number.is_finite():
+        raise ValueError(f"{number} is not finite")
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def instant(moment: datetime) -> str:
+    """A moment as UTC text, `2020-03-02T14:00:00Z`; raises ValueError for one without a time zone."""
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise ValueError(f"{moment} has no time zone")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def new_york_to_utc(local: datetime) -> datetime:
+    """The UTC moment of a New York wall-clock time, by the United States' own rule (since 1987).
+
+    Here because a Lean image need not have a time-zone database; a test holds it to one.
+    """
+    if local.year >= 2007:
+        begin, end = _sunday(local.year, 3, 2), _sunday(local.year, 11, 1)
+    else:
+        begin, end = _sunday(local.year, 4, 1), _sunday(local.year, 11, 1) - timedelta(days=7)
+    naive = datetime(local.year, local.month, local.day, local.hour, local.minute, local.second, local.microsecond)
+    summer = begin + timedelta(hours=2) <= naive < end + timedelta(hours=2)
+    return (naive + timedelta(hours=4 if summer else 5)).replace(tzinfo=UTC)
+
+
+def _sunday(year: int, month: int, which: int) -> datetime:
+    """The n-th Sunday of a month."""
+    first = datetime(year, month, 1)
+    return first + timedelta(days=(6 - first.weekday()) % 7 + 7 * (which - 1))
+
+
+class Journal:
+    """The writer. `now` gives the wall clock; in a backtest `recorded_at` is `occurred_at`, so a rerun gives the same bytes.
+
+    Raises FileExistsError for a file that is already there, and OSError where a line can't be written: a caller that
+    goes on trading after that is wrong.
+    """
+
+    def __init__(self, path: str, *, run_id: str, attempt: int, live: bool, now: Callable[[], datetime]) -> None:
+        self.run_id, self.attempt, self.live, self.now = run_id, attempt, live, now
+        self.seq = 0
+        self.counts: dict[str, int] = {}
+        self._unsealed = hashlib.sha256()
+        self._since_seal = 0
+        self._last_seal: str | None = None
+        self._head = f'{{"schema":"{SCHEMA}","run_id":{to_json(run_id)},"attempt":{attempt},"seq":'
+        self._file: BinaryIO = Path(path).open("xb")
+
+    def write(self, kind: str, occurred_at: datetime, **fields: Any) -> None:
+        """Append one line, and a seal after it where one is due."""
+        self._append(kind, occurred_at, fields)
+        if self.live or self._since_seal >= SEAL_EVERY:
+            self._write_seal(occurred_at)
+
+    def sync(self) -> None:
+        """Force everything written so far to the disk: before each send, on paper and live."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self, occurred_at: datetime) -> None:
+        """Write the last line and the last seal."""
+        counts = dict(sorted(self.counts.items()))
+        self._append("closed", occurred_at, {"counts": counts, "last_seq": self.seq + 1})
+        self._write_seal(occurred_at)
+        self.sync()
+        self._file.close()
+
+    def _append(self, kind: str, occurred_at: datetime, fields: Mapping[str, Any]) -> None:
+        self.seq += 1
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        occurred = instant(occurred_at)
+        recorded = instant(self.now()) if self.live else occurred
+        body = to_json(fields)[1:-1]
+        line = (f'{self._head}{self.seq},"kind":"{kind}","occurred_at":"{occurred}","recorded_at":"{recorded}"'
+                f'{"," if body else ""}{body}}}\n').encode()
+        self._file.write(line)
+        self._unsealed.update(line)
+        self._since_seal += 1
+
+    def _write_seal(self, occurred_at: datetime) -> None:
+        digest, previous = self._unsealed.hexdigest(), self._last_seal
+        self._unsealed = hashlib.sha256()
+        self._append("seal", occurred_at, {"sha256": digest, "previous": previous})
+        self._last_seal, self._since_seal = digest, 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What `verify` found. `good` means every byte up to the end is covered and nothing is missing.
+
+    `line` is the first line in doubt, counted from 1 (0: none), `trusted` the last line that a seal covers, and
+    `closed` whether the writer ended in good order.
+    """
+
+    good: bool
+    lines: int
+    trusted: int
+    closed: bool
+    line: int = 0
+    why: str = ""
+
+
+def verify(lines: Iterable[bytes]) -> Verdict:
+    """Walk a journal's lines (each with its newline) and say whether the chain holds, and where it first does not."""
+    digest, previous = hashlib.sha256(), None
+    count = trusted = expected = 0
+    closed = False
+    first = 1
+    for number, line in enumerate(lines, start=1):
+        count = number
+        if not line.endswith(b"\n"):
+            return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=number,
+                           why=f"the last line is torn ({len(line)} bytes without an end); lines 1 to {number - 1} stand")
+        try:
+            entry = json.loads(line)
+            seq, kind = int(entry["seq"]), str(entry["kind"])
+        except (ValueError, KeyError, TypeError):
+            return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=number, why="not a journal line")
+        expected += 1
+        if seq != expected:
+            return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=number,
+                           why=f"seq is {seq} where {expected} belongs: "
+                               + ("a line is missing" if seq > expected else "a line is repeated or out of place"))
+        if kind == "seal":
+            if entry.get("sha256") != digest.hexdigest() or entry.get("previous") != previous:
+                return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=first,
+                               why=f"the seal on line {number} does not match: lines {first} to {number} were changed")
+            previous, trusted, first = entry["sha256"], number, number
+            digest = hashlib.sha256()
+        digest.update(line)
+        closed = closed or kind == "closed"
+    good = closed and trusted == count
+    why = "" if good else (f"no seal covers the lines after {trusted}" if closed
+                           else "not closed: the writer is still at work, or was stopped")
+    return Verdict(good=good, lines=count, trusted=trusted, closed=closed, line=0 if good else min(trusted + 1, count), why=why)
+
+
+def read_lines(path: str) -> Iterator[bytes]:
+    """The journal's lines as bytes, each with its newline; the last may lack it."""
+    with Path(path).open("rb") as source:
+        yield from source

@@ -1,0 +1,79 @@
+"""Files that are whole or not there: a reader never sees half of one, and a crash never leaves one."""
+
+import hashlib
+import json
+import os
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import BadInput
+
+
+def write(path: Path, data: bytes | str, *, private: bool = False) -> Path:
+    """Write under a temporary name, force it to the disk, then rename: the file appears whole or not at all.
+
+    `private` makes it readable by its owner alone. The folder is created when it is missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data.encode() if isinstance(data, str) else data)
+            out.flush()
+            os.fsync(out.fileno())
+        if not private:
+            Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    return path
+
+
+def write_once(path: Path, data: bytes | str) -> Path:
+    """Write a file named after its content: the second time, the same bytes are found and nothing is written.
+
+    Raises `BadInput` when the file is there with other content: a name that is a hash never changes its meaning.
+    """
+    wanted = data.encode() if isinstance(data, str) else data
+    if path.exists():
+        if path.read_bytes() != wanted:
+            raise BadInput("already exists with other content", where=str(path), remedy="move it away and run again")
+        return path
+    return write(path, wanted)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file with exact numbers (`Decimal`). A missing or broken file is named in the error."""
+    try:
+        return json.loads(path.read_bytes(), parse_float=Decimal)
+    except FileNotFoundError:
+        raise BadInput("no such file", where=str(path)) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"not JSON ({error})", where=str(path)) from None
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex."""
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable. Windows can't open a folder, and needs no such call."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _umask() -> int:
+    """The process's umask; there is no way to read it but to set it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
