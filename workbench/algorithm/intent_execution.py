@@ -188,7 +188,8 @@ class IntentExecution(QCAlgorithm):
                      price_time=self._price_time(line.symbol), raw=line.raw, target=line.target, held=line.held,
                      order=line.order)
         for cut in line.cuts:
-            self._record(CUT_KINDS.get(cut.rule, "capped"), order_intent_id=line.order_intent_id, symbol=line.symbol, rule=cut.rule, cut=cut.shares)
+            self._record(CUT_KINDS.get(cut.rule, "capped"), order_intent_id=line.order_intent_id, symbol=line.symbol,
+                         rule=cut.rule, cut=cut.shares)
 
     def _send(self, line: Sized, intent: Intent | None, order_type: str) -> None:
         """Check, force the journal to the disk where money is real, send."""

@@ -108,7 +108,7 @@ class Journal:
         self._since_seal = 0
         self._last_seal: str | None = None
         self._head = f'{{"schema":"{SCHEMA}","run_id":{to_json(run_id)},"attempt":{attempt},"seq":'
-        self._file: BinaryIO = Path(path).open("xb")
+        self._file: BinaryIO = Path(path).open("xb")      # noqa: SIM115 (open for as long as the algorithm runs)
 
     def write(self, kind: str, occurred_at: datetime, **fields: Any) -> None:
         """Append one line, and a seal after it where one is due."""
@@ -167,7 +167,7 @@ class Verdict:
 def verify(lines: Iterable[bytes]) -> Verdict:
     """Walk a journal's lines (each with its newline) and say whether the chain holds, and where it first does not."""
     digest, previous = hashlib.sha256(), None
-    count = trusted = expected = 0
+    count = trusted = 0
     closed = False
     first = 1
     for number, line in enumerate(lines, start=1):
@@ -180,11 +180,10 @@ def verify(lines: Iterable[bytes]) -> Verdict:
             seq, kind = int(entry["seq"]), str(entry["kind"])
         except (ValueError, KeyError, TypeError):
             return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=number, why="not a journal line")
-        expected += 1
-        if seq != expected:
+        if seq != number:
             return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=number,
-                           why=f"seq is {seq} where {expected} belongs: "
-                               + ("a line is missing" if seq > expected else "a line is repeated or out of place"))
+                           why=f"seq is {seq} where {number} belongs: "
+                               + ("a line is missing" if seq > number else "a line is repeated or out of place"))
         if kind == "seal":
             if entry.get("sha256") != digest.hexdigest() or entry.get("previous") != previous:
                 return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=first,
