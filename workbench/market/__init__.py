@@ -1,0 +1,1 @@
+"""Prices, sessions and corporate actions: a Lean data folder, read and written."""

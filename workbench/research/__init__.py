@@ -1,0 +1,1 @@
+"""From what a decision may see to the weights it wants."""
