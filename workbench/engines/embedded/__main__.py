@@ -1,0 +1,40 @@
+"""`python -m workbench.engines.embedded --config lean.json`: the command line of Lean's launcher, for the embedded engine.
+
+Every option of the launcher that changes a backtest is taken; an option it does not have is an error, as it is there.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from workbench.engines.config import read_config
+from workbench.engines.embedded.launcher import launch
+from workbench.errors import BadInput
+
+OPTIONS = (
+    "algorithm-id", "algorithm-language", "algorithm-location", "algorithm-type-name", "backtest-name", "close-automatically",
+    "data-folder", "environment", "results-destination-folder",
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 where the job completed, 1 where it failed, 2 where it could not be understood."""
+    parser = argparse.ArgumentParser(prog="workbench.engines.embedded", allow_abbrev=False)
+    parser.add_argument("--config", type=Path, default=Path("config.json"))
+    parser.add_argument("--parameters", default="", help="name:value,name:value, over those of the config")
+    for option in OPTIONS:
+        parser.add_argument(f"--{option}")
+    given = vars(parser.parse_args(arguments))
+    try:
+        config = read_config(given.pop("config"))
+    except BadInput as error:
+        print(error, file=sys.stderr)       # noqa: T201 (a command line speaks to stderr)
+        return 2
+    extra = dict(item.split(":", 1) for item in given.pop("parameters").split(",") if ":" in item)
+    overrides: dict[str, Any] = {name.replace("_", "-"): value for name, value in given.items() if value is not None}
+    return launch({**config, **overrides, "parameters": {**(config.get("parameters") or {}), **extra}})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

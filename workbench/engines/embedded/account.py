@@ -1,0 +1,127 @@
+"""Cash, holdings and margin, in exact decimals (Lean: SecurityPortfolioManager, SecurityMarginModel)."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from workbench.engines.embedded.clr import ZERO
+from workbench.engines.embedded.security import Security, Tape
+
+CENT = Decimal("0.01")
+
+
+class Account:
+    """One US-dollar margin account. Sums over holdings are kept until a price, a fill or a split moves them."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.securities: list[Security] = []
+        self.cash = Decimal(100000)
+        self.fees = ZERO
+        self.profit = ZERO
+        self.sale_volume = ZERO
+        self._at = -2
+        self._held: dict[int, Security] = {}
+        self._holdings_value = self._margin_used = ZERO
+
+    @property
+    def holdings_value(self) -> Decimal:
+        """Σ quantity × price over what is held."""
+        self._bring_up_to_date()
+        return self._holdings_value
+
+    @property
+    def margin_used(self) -> Decimal:
+        """Σ |quantity| × price ÷ leverage: the maintenance margin."""
+        self._bring_up_to_date()
+        return self._margin_used
+
+    @property
+    def value(self) -> Decimal:
+        """Total portfolio value."""
+        return self.cash + self.holdings_value
+
+    @property
+    def margin_remaining(self) -> Decimal:
+        """What is free for new margin; below zero when the account is over its margin."""
+        return self.value - self.margin_used
+
+    @property
+    def held(self) -> list[Security]:
+        """The securities of which something is held, in the order they were added."""
+        return sorted(self._held.values(), key=lambda security: security.index)
+
+    def touch(self) -> None:
+        """Forget the sums: something outside a fill has changed (leverage, a price)."""
+        self._at = -2
+
+    def free_margin(self, security: Security, quantity: Decimal) -> Decimal:
+        """What an order of this direction may use. One against the position also frees and reverses its margin."""
+        free = self.margin_remaining
+        if security.quantity * quantity < 0:
+            free += 2 * abs(security.quantity) * security.price * security.initial
+        return max(free, ZERO)
+
+    def fill(self, security: Security, quantity: Decimal, price: Decimal, fee: Decimal) -> Decimal | None:
+        """Take a fill in: cash, average price, profit. Returns the profit of what it closed, None where nothing was.
+
+        Average cost; a fill that crosses zero closes all and opens the rest at its own price.
+        """
+        self._bring_up_to_date()
+        self._count_out(security)
+        held, closed = security.quantity, None
+        if held * quantity < 0:
+            closing = min(abs(quantity), abs(held)).copy_sign(held)
+            closed = (price - security.average_price) * closing
+            security.profit += closed
+            security.last_trade_profit = closed
+            self.profit += closed
+        now = held + quantity
+        if now == 0:
+            security.average_price = ZERO
+        elif held * quantity >= 0:
+            security.average_price = (security.average_price * held + price * quantity) / now
+        elif abs(quantity) > abs(held):
+            security.average_price = price
+        security.quantity = now
+        self.cash -= quantity * price + fee
+        security.fees += fee
+        self.fees += fee
+        security.sale_volume += abs(quantity * price)
+        self.sale_volume += abs(quantity * price)
+        self._count_in(security)
+        return closed
+
+    def dividend(self, security: Security, per_share: Decimal) -> None:
+        """Raw mode: cash for the shares held at 00:00 of the ex-date."""
+        if security.quantity:
+            self.cash += (security.quantity * per_share).quantize(CENT, ROUND_HALF_EVEN)
+
+    def split(self, security: Security, factor: Decimal, reference_price: Decimal) -> None:
+        """Raw mode: whole shares at the new count, cash for the fraction at the reference price on the new basis."""
+        before = security.quantity
+        security.hear_split(factor)
+        if before:
+            fraction = before / factor - security.quantity
+            self.cash += fraction * reference_price * factor
+        self.touch()
+
+    def _bring_up_to_date(self) -> None:
+        if self._at == self.tape.step:
+            return
+        self._at = self.tape.step
+        self._held = {security.index: security for security in self.securities if security.quantity}
+        self._holdings_value = sum((s.quantity * s.price for s in self._held.values()), ZERO)
+        self._margin_used = sum((abs(s.quantity) * s.price * s.initial for s in self._held.values()), ZERO)
+
+    def _count_out(self, security: Security) -> None:
+        value = security.quantity * security.price
+        self._holdings_value -= value
+        self._margin_used -= abs(value) * security.initial
+
+    def _count_in(self, security: Security) -> None:
+        value = security.quantity * security.price
+        self._holdings_value += value
+        self._margin_used += abs(value) * security.initial
+        if security.quantity:
+            self._held[security.index] = security
+        else:
+            self._held.pop(security.index, None)

@@ -1,0 +1,248 @@
+"""One backtest: Lean's time step, moment by moment (Engine/AlgorithmManager.cs; the order of things is lean-facts §5.3).
+
+The loop has work only where something happens: a bar nobody looks at, with no order pending, costs a tuple.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from workbench.engines.embedded.account import Account
+from workbench.engines.embedded.book import Book
+from workbench.engines.embedded.clock import Hours, local_of, midnight, utc_of
+from workbench.engines.embedded.clr import overridden
+from workbench.engines.embedded.enums import DataNormalizationMode, DelistingType, SplitType
+from workbench.engines.embedded.feed import Actions, Feed, Step
+from workbench.engines.embedded.log import Log
+from workbench.engines.embedded.models import BrokerageModel, DefaultBrokerageModel
+from workbench.engines.embedded.orders import Event, OrderEvent
+from workbench.engines.embedded.sampling import Sampler
+from workbench.engines.embedded.schedule import Schedule, ScheduledEvent, moments_of
+from workbench.engines.embedded.security import Security
+from workbench.engines.embedded.slices import (
+    Delisting,
+    Dividend,
+    Slice,
+    Split,
+    Symbol,
+    SymbolChangedEvent,
+    TradeBars,
+    bar_of,
+)
+from workbench.market.calendar import read_calendar
+
+BEFORE_CLOSE = timedelta(minutes=10)
+CALLBACKS = ("on_data", "on_order_event", "on_end_of_day", "on_dividends", "on_splits", "on_delistings",
+             "on_symbol_changed_events", "on_end_of_algorithm")
+
+
+class Backtest:
+    """The state of a run, and its loop. The algorithm's face (`QCAlgorithm`) looks at it and asks things of it."""
+
+    def __init__(self, folder: Path, log: Log) -> None:
+        self.hours = Hours(read_calendar(folder))
+        self.log = log
+        self.requests: list[tuple[str, bool]] = []
+        self.feed = Feed(folder, self.hours, lambda name, found: self.requests.append((name, found)))
+        self.schedule = Schedule()
+        self.brokerage: BrokerageModel = DefaultBrokerageModel()
+        self.start, self.end = date(1998, 1, 1), date.today() - timedelta(days=1)     # noqa: DTZ011 (Lean's own default)
+        self.local: datetime = midnight(self.start)
+        self.utc = utc_of(self.local)
+        self.warming_up = True
+        self.initialized = False
+        self.stopped: str | None = None
+        self.runtime_error: BaseException | None = None
+        self.error_context = ""
+        self.closed_profits: list[tuple[int, Decimal]] = []
+        self.tape = self.feed.tape([])
+        self.account = Account(self.tape)
+        self.book = Book(self)
+        self.sampler = Sampler(self.account)
+        self.algorithm: Any = None
+        self._hooks: dict[str, Callable[..., Any] | None] = {}
+
+    @property
+    def securities(self) -> list[Security]:
+        """Everything subscribed, in order of subscription."""
+        return self.account.securities
+
+    # What the algorithm's face asks for.
+
+    def set_dates(self, *, start: date | None = None, end: date | None = None) -> None:
+        """The first and last day of the run; the clock stands at the first one's 00:00."""
+        self.start, self.end = start or self.start, end or self.end
+        self.local = midnight(self.start)
+        self.utc = utc_of(self.local)
+
+    def error(self, text: str) -> None:
+        """A line that Lean writes as an error of the algorithm."""
+        self.log.error(text, self.local)
+
+    def fault(self, text: str) -> None:
+        """A line that Lean writes as an error of its own."""
+        self.log.fault(text)
+
+    def note_closed(self, profit: Decimal, fee: Decimal) -> None:
+        """Remember a closing's profit the way Lean's `profitLoss` counts it: twice the closing order's fee is taken off."""
+        self.closed_profits.append((self.utc, profit - 2 * fee))
+
+    def tell(self, event: Event) -> None:
+        """Tell the algorithm of an order event. An exception there ends the run at the next step's check, as in Lean."""
+        callback = self._hooks.get("on_order_event")
+        if callback is not None:
+            self._call(callback, "Order Event Handler", OrderEvent(event, self.book))
+
+    # The loop.
+
+    def run(self) -> None:
+        """All steps from the first day to the last, then the end. Errors of the algorithm are kept, not raised."""
+        sessions = self.hours.sessions(self.start, self.end)
+        self._begin(sessions)
+        for step in self.feed.steps(self.securities, sessions):
+            self._run_scheduled(step.utc - 1)
+            if self._over():
+                break
+            self._move_to(step)
+            self._take(step)
+            if self._over():
+                break
+        self.sampler.finish(self.utc)
+        if self.runtime_error is None:
+            end = self._hooks.get("on_end_of_algorithm")
+            if end is not None:
+                self._call(end, "On End Of Algorithm")
+
+    def _begin(self, sessions: list[date]) -> None:
+        tape = self.feed.tape(sessions)
+        self.tape.starts, self.tape.ends = tape.starts, tape.ends
+        for security in self.securities:
+            self.feed.load(security, sessions)
+        for name in CALLBACKS:
+            self._hooks[name] = overridden(self.algorithm, name)
+        self._schedule_ends_of_day(sessions)
+        self.warming_up, self.initialized = False, True
+        self.sampler.begin(self.utc)
+
+    def _move_to(self, step: Step) -> None:
+        self._advance(step.utc, step.local)
+        if step.session is not None:
+            self.tape.step = step.session
+
+    def _take(self, step: Step) -> None:
+        """One time step, in Lean's order."""
+        actions = step.actions
+        if actions is not None:
+            self._rename(actions)
+        self.book.drain()
+        self.book.scan()
+        self._run_scheduled(step.utc)
+        if self._over():
+            return
+        if actions is not None:
+            self._apply(actions)
+        arrived = self._slice(step)
+        if actions is not None:
+            self._tell_actions(arrived)
+        on_data = self._hooks.get("on_data")
+        if on_data is not None:
+            self._call(on_data, "OnData", arrived)
+        self.book.drain()
+        self.book.scan()
+        if self.sampler.sample(self.utc) <= 0:
+            self.log.error("AlgorithmManager.Run(): Portfolio value is less than or equal to zero, stopping algorithm.", self.local)
+            self.stopped = "the account has nothing left"
+
+    def _advance(self, utc: int, local: datetime) -> None:
+        """Move the clock; the midnights it passes are sampled."""
+        self.sampler.pass_midnights(self.utc, utc, self.local, local)
+        self.utc, self.local = utc, local
+
+    def _run_scheduled(self, until: int) -> None:
+        """Run what is due at or before a moment, each at its own time and at the prices that stand."""
+        while self.schedule.due(until) and not self._over():
+            utc, event = self.schedule.pop()
+            if event.enabled:
+                self._advance(max(utc, self.utc), local_of(max(utc, self.utc)))
+                self._call(event.callback, f"Scheduled Event: {event.name}")
+
+    def _rename(self, actions: Actions) -> None:
+        for security, _, _ in actions.renames:
+            for order in self.book.open_orders(security):
+                self.book.cancel(order, "Open order cancelled on symbol changed event")
+
+    def _apply(self, actions: Actions) -> None:
+        """Raw prices leave dividends and splits to the account; delisted positions are closed."""
+        for security, per_share, _ in actions.dividends:
+            if security.mode is DataNormalizationMode.RAW:
+                self.account.dividend(security, per_share)
+        for security, factor, reference, kind in actions.splits:
+            if kind is SplitType.SPLIT_OCCURRED and security.mode is DataNormalizationMode.RAW:
+                self.account.split(security, factor, reference)
+                self.book.split(security, factor)
+        for security, kind_of_end in actions.delistings:
+            if kind_of_end is DelistingType.DELISTED:
+                self.book.liquidate_delisted(security)
+
+    def _tell_actions(self, arrived: Slice) -> None:
+        for name, part in (("on_symbol_changed_events", arrived.symbol_changed_events), ("on_splits", arrived.splits),
+                           ("on_dividends", arrived.dividends), ("on_delistings", arrived.delistings)):
+            callback = self._hooks.get(name)
+            if callback is not None and part.count:
+                self._call(callback, name, part)
+
+    def _slice(self, step: Step) -> Slice:
+        when, actions = step.local, step.actions
+        if actions is None:
+            assert step.session is not None
+            count = int(self.feed.fill_forward_counts[step.session])
+            return Slice(step.utc, when, TradeBars(count, lambda: self._bars(step)))
+        return Slice(
+            step.utc, when, TradeBars(0, dict),
+            dividends={s.symbol: Dividend(s.symbol, when, cash, ref) for s, cash, ref in actions.dividends},
+            splits={s.symbol: Split(s.symbol, when, factor, ref, kind) for s, factor, ref, kind in actions.splits},
+            changes={s.symbol: SymbolChangedEvent(s.symbol, when, old, new) for s, old, new in actions.renames},
+            delistings={s.symbol: Delisting(s.symbol, when, s.price, kind) for s, kind in actions.delistings},
+        )
+
+    def _bars(self, step: Step) -> dict[Symbol, Any]:
+        place = step.session
+        assert place is not None
+        start, end = self.tape.starts[place], self.tape.ends[place]
+        return {
+            security.symbol: bar_of(security, start, end, filled_forward=not security.real[place])
+            for security in self.securities
+            if security.rows[place] >= 0 and (security.last_day is None or end.date() <= security.last_day)
+        }
+
+    def _schedule_ends_of_day(self, sessions: list[date]) -> None:
+        """`on_end_of_day(symbol)` ten minutes before each close, for each security in turn."""
+        callback = self._hooks.get("on_end_of_day")
+        if callback is None:
+            return
+        for security in self.securities:
+            moments = (utc_of(self.hours.close_of(day) - BEFORE_CLOSE) for day in sessions
+                       if security.last_day is None or day <= security.last_day)
+            event = ScheduledEvent(f"{security.symbol}.EndOfDay", moments, partial(callback, security.symbol))
+            self.schedule.add(event, self.utc)
+
+    def _call(self, callback: Callable[..., Any], context: str, *arguments: Any) -> None:
+        try:
+            callback(*arguments)
+        except Exception as error:      # noqa: BLE001 (whatever an algorithm raises is the run's result, and ends it)
+            self.runtime_error, self.error_context = error, context
+            self.log.runtime_error(error, context, self.local)
+
+    def _over(self) -> bool:
+        return self.runtime_error is not None or self.stopped is not None
+
+
+def add_scheduled(run: Backtest, date_rule: Any, time_rule: Any, callback: Callable[[], Any], name: str | None) -> ScheduledEvent:
+    """Schedule a callback by Lean's two rules, from now on."""
+    first = run.local.date()
+    event = ScheduledEvent(name or f"{date_rule.name}: {time_rule.name}", moments_of(date_rule, time_rule, first), callback)
+    run.schedule.add(event, run.utc)
+    return event

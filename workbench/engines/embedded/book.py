@@ -1,0 +1,348 @@
+"""The order book of a run: requests, the scan of pending orders, and the events both give.
+
+Lean's rules (BrokerageTransactionHandler, BacktestingBrokerage): a submit is handled at once; cancels and updates wait in a
+queue that is drained at the next submit and around each slice's two scans; after every drained request all pending orders
+are scanned, in order of their ids.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from typing import Protocol
+
+from workbench.engines.embedded.account import Account
+from workbench.engines.embedded.clock import Hours, utc_of
+from workbench.engines.embedded.clr import ZERO, decimal
+from workbench.engines.embedded.enums import DataNormalizationMode, OrderResponseErrorCode, OrderStatus, OrderType, Resolution
+from workbench.engines.embedded.fills import Fill, Scene, fill
+from workbench.engines.embedded.models import BrokerageModel, fee_of, slippage_of
+from workbench.engines.embedded.orders import (
+    Event,
+    Order,
+    OrderResponse,
+    OrderTicket,
+    UpdateOrderFields,
+    number_text,
+)
+from workbench.engines.embedded.security import Security
+from workbench.engines.embedded.times_in_force import TimeInForce
+
+CENT, HUNDREDTH_OF_A_CENT = Decimal("0.01"), Decimal("0.0001")
+REFUSED_ID = -10
+
+
+class Run(Protocol):
+    """What the book needs of the run it is part of."""
+
+    utc: int
+    local: datetime
+    hours: Hours
+    account: Account
+    brokerage: BrokerageModel
+    warming_up: bool
+
+    def tell(self, event: Event) -> None: ...
+
+    def error(self, text: str) -> None: ...
+
+    def fault(self, text: str) -> None: ...
+
+    def note_closed(self, profit: Decimal, fee: Decimal) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A cancel (no fields) or an update of an order, waiting in the queue."""
+
+    order: Order
+    fields: UpdateOrderFields | None = None
+
+
+class Book:
+    """All orders of a run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.orders: list[Order] = []
+        self.events: list[Event] = []
+        self.pending: dict[int, Order] = {}
+        self._tickets: dict[int, OrderTicket] = {}
+        self._queue: deque[Request] = deque()
+
+    # What an algorithm asks for.
+
+    def submit(self, order: Order) -> OrderTicket:
+        """Place an order. One refused before it has an id gives a ticket with the status INVALID, and an error in the log."""
+        security = order.security
+        order.quantity = order.quantity.to_integral_value(ROUND_DOWN)
+        problem = self._problem(order)
+        if problem is not None:
+            code, text = problem
+            self.run.error(text)
+            order.id, order.status = REFUSED_ID, OrderStatus.INVALID
+            return OrderTicket(order, self, OrderResponse(code, text))
+        self._round_prices(order)
+        order.id = len(self.orders) + 1
+        order.created, order.submission_price = self.run.utc, security.price
+        self.orders.append(order)
+        ticket = self._tickets[order.id] = OrderTicket(order, self, OrderResponse())
+        self.drain()
+        self._handle_submit(order)
+        self.scan()
+        return ticket
+
+    def ticket(self, order: Order) -> OrderTicket:
+        """The ticket of an order; orders of the engine's own making get theirs here."""
+        return self._tickets.setdefault(order.id, OrderTicket(order, self, OrderResponse()))
+
+    def cancel(self, order: Order, tag: str | None = None) -> OrderResponse:
+        """Ask for an order to be taken back. Its tag changes first, even where the cancel is then refused, as in Lean."""
+        order.requests += 1
+        if order.id <= 0:
+            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR, f"Unable to locate order with id {order.id}.")
+        if tag is not None:
+            order.tag = tag
+        if order.is_closed:
+            status = str(order.status).capitalize()
+            self.run.fault(f"BrokerageTransactionHandler.CancelOrder(): Cannot cancel order already {status}")
+            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
+                                 f"Unable to cancel order with id {order.id} because it already has {status} status.")
+        if order.status is OrderStatus.CANCEL_PENDING:
+            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
+                                 f"Order {order.id} already has a request to be cancelled.")
+        order.status = OrderStatus.CANCEL_PENDING
+        self._tell(Event(order, OrderStatus.CANCEL_PENDING, self.run.utc))
+        self._queue.append(Request(order))
+        return OrderResponse()
+
+    def update(self, order: Order, fields: UpdateOrderFields) -> OrderResponse:
+        """Ask for an order to be changed. A closed one is refused at once; a change waits in the queue."""
+        order.requests += 1
+        if order.id <= 0:
+            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR, f"Unable to locate order with id {order.id}.")
+        only_tag = all(getattr(fields, name) is None for name in ("quantity", "limit_price", "stop_price", "trigger_price",
+                                                                  "trailing_amount"))
+        if order.is_closed and not only_tag:
+            status = str(order.status).capitalize()
+            self.run.fault(f"BrokerageTransactionHandler.Update(): Cannot update closed order with status {status}")
+            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
+                                 f"Unable to update order with id {order.id} because it already has {status} status.")
+        self._queue.append(Request(order, fields))
+        return OrderResponse()
+
+    def open_orders(self, security: Security | None = None) -> list[Order]:
+        """Orders that are not closed, by id."""
+        return [order for order in self.pending.values() if security is None or order.security is security]
+
+    def remaining(self, security: Security, *kinds: OrderType) -> Decimal:
+        """Signed shares still to be filled in a security, over all order types or the ones named."""
+        return sum((order.quantity - order.filled for order in self.open_orders(security) if not kinds or order.type in kinds),
+                   ZERO)
+
+    # What the loop does around a slice.
+
+    def drain(self) -> None:
+        """Handle what waits in the queue, one request at a time, with a full scan after each."""
+        while self._queue:
+            request = self._queue.popleft()
+            if request.fields is None:
+                self._handle_cancel(request.order)
+            else:
+                self._handle_update(request.order, request.fields)
+            self.scan()
+
+    def scan(self) -> None:
+        """Look at every pending order once: expiry, buying power, fill."""
+        for order in list(self.pending.values()):
+            if order.id in self.pending:                    # an earlier fill's callback may have closed it
+                self._look_at(order)
+
+    def split(self, security: Security, factor: Decimal) -> None:
+        """Raw mode: open orders keep their worth; quantity ÷ factor cut toward zero, prices × factor on the tick."""
+        for order in self.open_orders(security):
+            fields = UpdateOrderFields()
+            fields.quantity = (order.quantity / factor).to_integral_value(ROUND_DOWN)
+            for name in ("limit", "stop", "trigger"):
+                price = getattr(order, name)
+                if price is not None:
+                    setattr(fields, f"{name}_price", price * factor)
+            self._queue.append(Request(order, fields))
+
+    def liquidate_delisted(self, security: Security) -> None:
+        """Close a position of a delisted stock at its last close, without a fee, and take back its open orders."""
+        run = self.run
+        if security.quantity:
+            order = Order(OrderType.MARKET, security, -security.quantity, "Liquidate from delisting",
+                          TimeInForce.GOOD_TIL_CANCELED, run.utc)
+            order.id = len(self.orders) + 1
+            order.created = run.utc
+            self.orders.append(order)
+            self._fill(order, Fill(security.price, "Liquidate from delisting"), fee=None, currency="")
+        for open_order in self.open_orders(security):
+            self.cancel(open_order)
+        self.drain()
+        security.tradable, security.delisted = False, True
+
+    # Inside.
+
+    def _problem(self, order: Order) -> tuple[OrderResponseErrorCode, str] | None:
+        security, codes = order.security, OrderResponseErrorCode
+        ticker = str(security.symbol)
+        if self.run.warming_up:
+            return (codes.ALGORITHM_WARMING_UP, "This operation is not allowed in initialize or during warm up: "
+                    "OrderRequest.submit. Please move this code to the on_warmup_finished() method.")
+        if order.quantity == 0:
+            return codes.ORDER_QUANTITY_ZERO, f"Unable to submit order with id {REFUSED_ID} that has zero quantity."
+        if not security.tradable:
+            return (codes.NON_TRADABLE_SECURITY, f"The security with symbol '{ticker}' is marked as non-tradable.")
+        if security.price == 0:
+            return codes.SECURITY_PRICE_ZERO, no_price(security)
+        if order.type is OrderType.MARKET_ON_OPEN and security.resolution is not Resolution.DAILY and self.run.hours.is_open(self.run.local):
+            return (codes.MARKET_ON_OPEN_NOT_ALLOWED_DURING_REGULAR_HOURS,
+                    "Cannot submit a MarketOnOpen order while the market is open.")
+        if order.type is OrderType.MARKET_ON_CLOSE and self._too_late_for_the_close():
+            return (codes.MARKET_ON_CLOSE_ORDER_TOO_LATE,
+                    "MarketOnClose orders must be placed within 00:15:30 before market close. Override this TimeSpan buffer by "
+                    "setting Orders.MarketOnCloseOrder.SubmissionTimeBuffer in QCAlgorithm.Initialize().")
+        return None
+
+    def _too_late_for_the_close(self) -> bool:
+        now, hours = self.run.local, self.run.hours
+        return hours.is_open(now) and (hours.next_close(now) - now).total_seconds() < 15.5 * 60
+
+    def _round_prices(self, order: Order) -> None:
+        """Raw prices are sent on the tick; adjusted ones are no market's prices and stay as they are."""
+        if order.security.mode is not DataNormalizationMode.RAW:
+            return
+        for name in ("limit", "stop", "trigger"):
+            price = getattr(order, name)
+            if price is None:
+                continue
+            tick = CENT if price >= 1 else HUNDREDTH_OF_A_CENT
+            rounded = (price / tick).to_integral_value(ROUND_HALF_EVEN) * tick
+            if rounded != price:
+                words = "".join(part.capitalize() for part in f"{name}_price".split("_"))
+                self.run.error(f"Warning: To meet brokerage precision requirements, order {words} was rounded to "
+                               f"{number_text(rounded)} from {number_text(price)}")
+                setattr(order, name, rounded)
+
+    def _handle_submit(self, order: Order) -> None:
+        shortage = self._shortage(order)
+        if shortage is not None:
+            self._close(order, OrderStatus.INVALID, shortage)
+            return
+        refusal = self.run.brokerage.refusal(order, self.run.local, self.run.hours)
+        if refusal is not None:
+            self._close(order, OrderStatus.INVALID, f"BrokerageModel declared unable to submit order: [{order.id}] {refusal}")
+            return
+        order.status = OrderStatus.SUBMITTED
+        self.pending[order.id] = order
+        self._tell(Event(order, OrderStatus.SUBMITTED, self.run.utc))
+
+    def _handle_cancel(self, order: Order) -> None:
+        if order.is_closed:
+            return
+        order.canceled = self.run.utc
+        self._close(order, OrderStatus.CANCELED)
+
+    def _handle_update(self, order: Order, fields: UpdateOrderFields) -> None:
+        if order.is_closed:
+            return
+        if fields.quantity is not None:
+            order.quantity = decimal(fields.quantity).to_integral_value(ROUND_DOWN)
+        if fields.limit_price is not None:
+            order.limit = decimal(fields.limit_price)
+        if fields.stop_price is not None:
+            order.stop = decimal(fields.stop_price)
+        if fields.trigger_price is not None:
+            order.trigger = decimal(fields.trigger_price)
+        if fields.trailing_amount is not None:
+            order.trail = decimal(fields.trailing_amount)
+        if fields.tag is not None:
+            order.tag = fields.tag
+        self._round_prices(order)
+        order.last_update = self.run.utc
+        order.status = OrderStatus.UPDATE_SUBMITTED
+        self._tell(Event(order, OrderStatus.UPDATE_SUBMITTED, self.run.utc))
+
+    def _look_at(self, order: Order) -> None:
+        run = self.run
+        if order.created == run.utc and order.type is not OrderType.MARKET:
+            return
+        if order.type is OrderType.MARKET_ON_OPEN and not self._has_bar_since(order):
+            return
+        if order.tif.expired(order.created, run.local, run.hours):
+            order.canceled = run.utc
+            self._close(order, OrderStatus.CANCELED, "The order has expired.")
+            return
+        shortage = self._shortage(order)
+        if shortage is not None:
+            self._close(order, OrderStatus.INVALID, shortage)
+            return
+        filled = fill(order, Scene(run.local, run.hours, slippage_of))
+        if filled is not None:
+            self._fill(order, filled, fee=fee_of(order), currency="USD")
+
+    def _has_bar_since(self, order: Order) -> bool:
+        end = order.security.bar_end
+        return end is not None and order.created < utc_of(end)
+
+    def _shortage(self, order: Order) -> str | None:
+        """Lean's words where the account can't carry the order at the security's price, None where it can.
+
+        An order that only reduces always passes; pending orders reserve nothing.
+        """
+        security, account = order.security, self.run.account
+        after = security.quantity + order.quantity
+        if abs(after) <= abs(security.quantity) and (after == 0 or (after > 0) == (security.quantity > 0)):
+            return None
+        unfilled = (abs(order.quantity) - abs(order.filled)) / abs(order.quantity)
+        needed = order.quantity * security.price * security.initial
+        needed = unfilled * (needed + fee_of(order).copy_sign(needed))
+        free = account.free_margin(security, order.quantity)
+        if abs(needed) <= free:
+            return None
+        return (f"Order Error: ids: [{order.id}], Insufficient buying power to complete orders "
+                f"(Value:[{number_text(_smart(order.value(security.price)))}]), Reason: Id: {order.id}, "
+                f"Initial Margin: {number_text(needed)}, Free Margin: {number_text(free)}.")
+
+    def _fill(self, order: Order, filled: Fill, *, fee: Decimal | None, currency: str) -> None:
+        """Fill an order whole, move the account, then tell."""
+        run = self.run
+        order.status, order.last_fill = OrderStatus.FILLED, run.utc
+        event = Event(order, OrderStatus.FILLED, run.utc, filled.message)
+        event.fill_price, event.fill_quantity = filled.price, order.quantity - order.filled
+        event.fee, event.fee_currency = fee, currency
+        order.filled, order.average_price = order.quantity, filled.price
+        self.pending.pop(order.id, None)
+        closed = run.account.fill(order.security, event.fill_quantity, filled.price, fee or ZERO)
+        if closed is not None:
+            run.note_closed(closed, fee or ZERO)
+        self._tell(event)
+
+    def _close(self, order: Order, status: OrderStatus, message: str = "") -> None:
+        order.status = status
+        self.pending.pop(order.id, None)
+        self._tell(Event(order, status, self.run.utc, message))
+
+    def _tell(self, event: Event) -> None:
+        self.events.append(event)
+        self.run.tell(event)
+
+
+def no_price(security: Security) -> str:
+    """What Lean says of an order in a stock without a bar."""
+    return (f"{security.symbol}: The security does not have an accurate price as it has not yet received a bar of data. Before placing a "
+            "trade (or using set_holdings) warm up your algorithm with set_warmup, or use slice.contains(symbol) to confirm the "
+            "Slice object has price before using the data. Data does not necessarily all arrive at the same time so your "
+            "algorithm should confirm the data is ready before using it. In live trading this can mean you do not have an active "
+            "subscription to the asset class you're trying to trade. If using custom data make sure you've set the 'Value' "
+            "property.")
+
+
+def _smart(value: Decimal) -> Decimal:
+    """Lean's rounding for texts: above 1000 four decimals, else seven significant digits."""
+    if abs(value) > 1000:
+        return value.quantize(HUNDREDTH_OF_A_CENT, ROUND_HALF_EVEN)
+    return Decimal(format(value, ".7g")) if value else ZERO
