@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from workbench.engines.base import hold_lifeline
 from workbench.engines.config import read_config
 from workbench.engines.embedded.launcher import launch
 from workbench.errors import BadInput
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     for option in OPTIONS:
         parser.add_argument(f"--{option}")
     given = vars(parser.parse_args(arguments))
+    hold_lifeline()
     try:
         config = read_config(given.pop("config"))
     except BadInput as error:
