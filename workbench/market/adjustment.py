@@ -44,7 +44,7 @@ def from_adjusted(
         a dividend D, "after"    q = close on it / (close on it + D)
 
     A step within the rounding error of the two adjusted closes, or worth less than half a cent, is none; D is put on
-    whole cents. Raises `BadInput` for a step that is neither.
+    whole cents. Raises `BadInput` for a step that is neither, and where D can't be told to the cent.
     """
     closes = bars.close / SCALE
     changes = []
@@ -64,6 +64,9 @@ def from_adjusted(
         if not 1 / LEAST_SPLIT < ratio < 1:
             raise BadInput(f"adjusted to raw close moves by {ratio:.6f} on {day}: neither a split nor a dividend", where=where,
                            remedy="give splits and dividends as columns, or leave the adjusted closes out")
+        if error * closes[row - 1] > HALF_CENT:
+            raise BadInput(f"adjusted closes of {decimals} decimals are too coarse to tell the dividend of {day} to a cent",
+                           where=where, remedy="give dividends as a column, or adjusted closes with more decimals")
         changes.append(Change(ex_date=day, dividend=Decimal(str(round(float(cash), 2)))))
     return tuple(changes)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -168,7 +169,7 @@ class FactorFile:
         no reference price.
         """
         found: list[CorporateAction] = []
-        for row, later in zip(self.rows, self.rows[1:], strict=False):
+        for row, later in pairwise(self.rows):
             if row.price_factor == later.price_factor and row.split_factor == later.split_factor:
                 continue
             if not row.reference_price:

@@ -49,9 +49,13 @@ class Market:
 
     def symbols(self, on: date | None = None) -> tuple[str, ...]:
         """The tickers for which there are daily bars: those the companies end with or, `on` a date, those listed then."""
-        maps = [known for known in self._maps.values() if self._tickers & {row.ticker.upper() for row in known.rows}]
-        mapped = {known.last_ticker if on is None else known.ticker_on(on) for known in maps}
+        mapped = {known.last_ticker if on is None else known.ticker_on(on) for known in self._with_bars()}
         return tuple(sorted({ticker for ticker in mapped if ticker} | (self._tickers - self._rows.keys())))
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """Every company of which there are bars, once, under its last ticker; two may have had the same."""
+        mapped = [self._instrument(known, known.last_ticker) for known in self._with_bars()]
+        return tuple(mapped) + tuple(self._instrument(MapFile(name), name) for name in sorted(self._tickers - self._rows.keys()))
 
     def universe(self, on: date, symbols: Iterable[str] | None = None) -> tuple[Instrument, ...]:
         """The instruments of these tickers on a date; by default of all that are listed then."""
@@ -172,6 +176,9 @@ class Market:
     def _by_id(self) -> dict[str, str]:
         """By security identifier: the map file."""
         return {security_identifier(known.first_ticker, known.first_date): name for name, known in self._maps.items()}
+
+    def _with_bars(self) -> list[MapFile]:
+        return [known for known in self._maps.values() if self._tickers & {row.ticker.upper() for row in known.rows}]
 
     def _instrument(self, known: MapFile, symbol: str) -> Instrument:
         return Instrument(symbol=symbol, instrument_id=security_identifier(known.first_ticker, known.first_date),
