@@ -16,14 +16,30 @@ ABSURD_SHARES = Decimal(10) ** 9        # Lean clamps 1e30 to its largest number
 class Limits(Protocol):
     """The risk limits that the guard reads (`params.RiskLimits`)."""
 
-    max_weight: Any
-    max_gross: Any
-    max_order_notional: Any
-    max_turnover: Any
-    blocked: tuple[str, ...]
-    price_collar_bps: Any
-    max_orders_per_minute: Any
-    max_daily_loss: Any
+    @property
+    def max_weight(self) -> Any: ...
+
+    @property
+    def max_gross(self) -> Any: ...
+
+    @property
+    def max_order_notional(self) -> Any: ...
+
+    @property
+    def max_turnover(self) -> Any: ...
+
+    @property
+    def blocked(self) -> tuple[str, ...]: ...
+
+    @property
+    def price_collar_bps(self) -> Any: ...
+
+    @property
+    def max_orders_per_minute(self) -> Any: ...
+
+    @property
+    def max_daily_loss(self) -> Any: ...
+
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

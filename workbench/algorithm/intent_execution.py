@@ -15,17 +15,16 @@ import json
 import platform
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal as Exact
 from pathlib import Path
 from typing import Any
 
-from guard import Check, Guard
-from intents import Intent
-from intents import read as read_intents
-from journal import Journal, instant, lean_status, new_york_to_utc
-from params import ExecutionParams
-from params import read as read_params
-from sizing import ZERO, Quote, Sized, Wanted, exact, limit_price, size
+import guard
+import intents
+import journal
+import params
+import sizing
+from sizing import ZERO, exact
 
 MOMENTS = {"MOO": (9, 0), "MKT": (10, 0), "LMT": (10, 0)}       # New York; MOC goes by that day's close
 BEFORE_CLOSE = timedelta(minutes=30)
@@ -62,35 +61,35 @@ class IntentExecution(QCAlgorithm):
 
     def initialize(self) -> None:
         self.trading_mode = str(self.get_parameter("mode", "backtest"))
-        self.execution_params: ExecutionParams = read_params(_load(self._required("execution-params-path")))
-        intents, refused = read_intents(_load(self._required("execution-intent-path")))
+        self.execution_params: params.ExecutionParams = params.read(_load(self._required("execution-params-path")))
+        good, refused = intents.read(_load(self._required("execution-intent-path")))
         self.set_start_date(*_ymd(self._required("start")))
         self.set_end_date(*_ymd(self._required("end")))
         self.set_cash(float(self._required("cash")))
         self.set_brokerage_model(*_brokerage(self.execution_params.brokerage))
-        if not intents:
+        if not good:
             raise ValueError(f"no usable intent in {self._required('execution-intent-path')}; {len(refused)} refused")
         self.assets: dict[str, Symbol] = {}
-        for name in sorted({intent.symbol for intent in intents}):
+        for name in sorted({intent.symbol for intent in good}):
             self.assets[name] = self._add(name)
         self.set_benchmark(lambda moment: 0)
-        _check_identities(intents, self.assets)
+        _check_identities(good, self.assets)
 
-        self.intents_by_day: dict[date, list[Intent]] = defaultdict(list)
-        for intent in intents:
+        self.intents_by_day: dict[date, list[intents.Intent]] = defaultdict(list)
+        for intent in good:
             self.intents_by_day[intent.rebalance_date].append(intent)
         self.sized_days: set[date] = set()
-        self.to_send: dict[tuple[date, str], list[tuple[Sized, Intent | None]]] = defaultdict(list)
-        self.waiting: list[tuple[Sized, Intent | None, str]] = []
+        self.to_send: dict[tuple[date, str], list[tuple[sizing.Sized, intents.Intent | None]]] = defaultdict(list)
+        self.waiting: list[tuple[sizing.Sized, intents.Intent | None, str]] = []
         self.working: dict[str, tuple[str, OrderTicket]] = {}   # order_ref -> symbol and ticket
         self.first_tags: dict[int, str] = {}                    # order id -> first tag seen: Lean overwrites tags
         self.sent_counts: dict[str, int] = defaultdict(int)     # order_intent_id -> orders sent
-        self.ledger: dict[str, Decimal] = defaultdict(Decimal)  # what the journal explains, in shares
-        self.basis: dict[str, list[tuple[date, Decimal, Decimal]]] = defaultdict(list)
+        self.ledger: dict[str, Exact] = defaultdict(Exact)  # what the journal explains, in shares
+        self.basis: dict[str, list[tuple[date, Exact, Exact]]] = defaultdict(list)
         self.delisting_warned: set[str] = set()
         self.reducing_refs: set[str] = set()
-        self.guard: Guard | None = None
-        self.close_value: Decimal | None = None
+        self.guard: guard.Guard | None = None
+        self.close_value: Exact | None = None
         self.marked: datetime | None = None
         self.may_send = True
 
@@ -101,7 +100,7 @@ class IntentExecution(QCAlgorithm):
                 self.schedule.on(self.date_rules.on(day.year, day.month, day.day),
                                  self.time_rules.at(moment.hour, moment.minute),
                                  lambda d=day, kind=order_type: self._trade(d, kind))
-        self.lines = Journal(self._required("journal-path"), run_id=self._required("run-id"),
+        self.lines = journal.Journal(self._required("journal-path"), run_id=self._required("run-id"),
                              attempt=int(self._required("attempt")), live=self.trading_mode != "backtest",
                              now=lambda: datetime.now(UTC))
         self._record(
@@ -110,7 +109,7 @@ class IntentExecution(QCAlgorithm):
             holdings={name: self._held(name) for name in self.assets if self._held(name)},
             intents_sha256=_sha256(self._required("execution-intent-path")),
             params_sha256=_sha256(self._required("execution-params-path")),
-            intents=len(intents), rejected=[{"position": item.position, "symbol": item.symbol, "reason": item.reason}
+            intents=len(good), rejected=[{"position": item.position, "symbol": item.symbol, "reason": item.reason}
                                             for item in refused])
 
     # The rebalance: size once, at the first moment of the day, then send each order type at its own.
@@ -136,43 +135,41 @@ class IntentExecution(QCAlgorithm):
 
     def _size(self, day: date) -> None:
         """Read equity once, size every wanted holding, and record what was sized and what each rule took."""
-        params = self.execution_params
+        rules = self.execution_params
         total, cash = exact(self.portfolio.total_portfolio_value), exact(self.portfolio.cash)
         self._record("rebalance", rebalance_date=day, equity=total, cash=cash)
-        intents = {intent.order_intent_id: intent for intent in self.intents_by_day[day]}
-        wanted = [Wanted(order_intent_id=intent.order_intent_id, symbol=intent.symbol, weight=intent.weight,
-                         quantity=intent.quantity) for intent in intents.values()]
-        if params.close_unlisted:
+        today = {intent.order_intent_id: intent for intent in self.intents_by_day[day]}
+        wanted = [sizing.Wanted(order_intent_id=intent.order_intent_id, symbol=intent.symbol, weight=intent.weight,
+                                quantity=intent.quantity) for intent in today.values()]
+        if rules.close_unlisted:
             wanted += self._closes_of_unlisted(day)
         wanted = [item for item in wanted if self._free_of_working_orders(item)]
-        held = {name: self._held(name) for name in self.assets}
-        quotes = {item.symbol: self._quote(item.symbol, day) for item in wanted}
         if total <= 0:
             for item in wanted:
-                self._record("blocked", order_intent_id=item.order_intent_id, symbol=item.symbol, rule="no_equity",
-                             cut=None)
+                self._record("blocked", order_intent_id=item.order_intent_id, symbol=item.symbol, rule="no_equity", cut=None)
             return
-        sized = size(wanted, equity=total, held=held, quotes=quotes, params=params)
-        for line in sized:
-            intent = intents.get(line.order_intent_id)
+        held = {name: self._held(name) for name in self.assets}
+        quotes = {item.symbol: self._quote(item.symbol, day) for item in wanted}
+        for line in sizing.size(wanted, equity=total, held=held, quotes=quotes, params=rules):
+            intent = today.get(line.order_intent_id)
             self._record_sized(line)
             if line.order != 0:
-                order_type = (intent.order_type if intent else None) or params.order_type
+                order_type = (intent.order_type if intent else None) or rules.order_type
                 self.to_send[day, order_type].append((line, intent))
         gross = sum((abs(held[name]) * (self._price(name) or ZERO) for name in held if held[name]), ZERO)
-        self.guard = Guard(params.risk_overrides, equity=total * params.capital_fraction, gross=gross,
-                           loss=None if not self.close_value else 1 - total / self.close_value)
+        self.guard = guard.Guard(rules.risk_overrides, equity=total * rules.capital_fraction, gross=gross,
+                                 loss=None if not self.close_value else 1 - total / self.close_value)
 
-    def _closes_of_unlisted(self, day: date) -> list[Wanted]:
+    def _closes_of_unlisted(self, day: date) -> list[sizing.Wanted]:
         """Weight 0 for what this journal explains and today's intents do not name."""
         named = {intent.symbol for intent in self.intents_by_day[day]}
         snapshot = next((i.order_intent_id.split("-")[0] for i in self.intents_by_day[day] if i.source != "manual"), None)
         if snapshot is None:
             return []
-        return [Wanted(order_intent_id=f"{snapshot}-{name}", symbol=name, weight=ZERO)
+        return [sizing.Wanted(order_intent_id=f"{snapshot}-{name}", symbol=name, weight=ZERO)
                 for name in self.assets if name not in named and self.ledger[name] != 0]
 
-    def _free_of_working_orders(self, item: Wanted) -> bool:
+    def _free_of_working_orders(self, item: sizing.Wanted) -> bool:
         """An order whose outcome is not known yet is never doubled: its symbol waits."""
         for ref, (name, _) in self.working.items():
             if name == item.symbol:
@@ -181,7 +178,7 @@ class IntentExecution(QCAlgorithm):
                 return False
         return True
 
-    def _record_sized(self, line: Sized) -> None:
+    def _record_sized(self, line: sizing.Sized) -> None:
         ref = f"{line.order_intent_id}.{self.sent_counts[line.order_intent_id] + 1}"
         self._record("sized", order_ref=ref if line.order else None, order_intent_id=line.order_intent_id,
                      symbol=line.symbol, instrument_id=str(self.assets[line.symbol].id), price=line.price,
@@ -191,12 +188,13 @@ class IntentExecution(QCAlgorithm):
             self._record(CUT_KINDS.get(cut.rule, "capped"), order_intent_id=line.order_intent_id, symbol=line.symbol,
                          rule=cut.rule, cut=cut.shares)
 
-    def _send(self, line: Sized, intent: Intent | None, order_type: str) -> None:
+    def _send(self, line: sizing.Sized, intent: intents.Intent | None, order_type: str) -> None:
         """Check, force the journal to the disk where money is real, send."""
-        name, params = line.symbol, self.execution_params
+        name = line.symbol
         price = self._price(name)
-        check = Check(symbol=name, quantity=line.order, held=self._held(name), price=price,
-                      reference=self._reference(intent), now=self.time, lot_value=(price or ZERO) * params.lot_size)
+        check = guard.Check(symbol=name, quantity=line.order, held=self._held(name), price=price,
+                            reference=self._reference(intent), now=self.time,
+                            lot_value=(price or ZERO) * self.execution_params.lot_size)
         assert self.guard is not None
         refusal = self.guard.check(check)
         if refusal is not None:
@@ -216,10 +214,10 @@ class IntentExecution(QCAlgorithm):
                          detail=str(ticket))
             return
         self.guard.note(check)
-        if lean_status(ticket.status) not in ENDED:
+        if journal.lean_status(ticket.status) not in ENDED:
             self.working[ref] = (name, ticket)
 
-    def _place(self, symbol: Symbol, quantity: int, order_type: str, limit: Decimal | None, ref: str) -> OrderTicket:
+    def _place(self, symbol: Symbol, quantity: int, order_type: str, limit: Exact | None, ref: str) -> OrderTicket:
         properties = self.default_order_properties.clone()
         if self.execution_params.time_in_force == "DAY":
             properties.time_in_force = TimeInForce.DAY
@@ -247,7 +245,7 @@ class IntentExecution(QCAlgorithm):
         order = self.transactions.get_order_by_id(event.order_id)
         ref = self.first_tags.setdefault(event.order_id, str(order.tag or ""))
         name, message = str(event.symbol), str(event.message or "")
-        status = lean_status(event.status, message)
+        status = journal.lean_status(event.status, message)
         filled = exact(event.fill_quantity)
         arrival, source = self._arrival(order, name, filled != 0)
         self.ledger[name] += filled
@@ -276,7 +274,7 @@ class IntentExecution(QCAlgorithm):
         for symbol in data.dividends.keys():
             name, per_share = str(symbol), exact(data.dividends[symbol].distribution)
             raw = self.execution_params.normalization == "raw"
-            self.basis[name].append((self.time.date(), Decimal(1), per_share))
+            self.basis[name].append((self.time.date(), Exact(1), per_share))
             self._record("dividend", symbol=name, instrument_id=str(symbol.id), per_share=per_share,
                          cash=self.ledger[name] * per_share if raw else ZERO)
         for symbol in data.splits.keys():
@@ -346,14 +344,14 @@ class IntentExecution(QCAlgorithm):
             raise
 
     def _add(self, name: str) -> Symbol:
-        params = self.execution_params
-        resolution = Resolution.MINUTE if params.resolution == "minute" else Resolution.DAILY
-        mode = DataNormalizationMode.RAW if params.normalization == "raw" else DataNormalizationMode.ADJUSTED
+        rules = self.execution_params
+        resolution = Resolution.MINUTE if rules.resolution == "minute" else Resolution.DAILY
+        mode = DataNormalizationMode.RAW if rules.normalization == "raw" else DataNormalizationMode.ADJUSTED
         security = self.add_equity(name, resolution, data_normalization_mode=mode)
-        if self.trading_mode == "backtest" and params.fee_bps:
-            security.set_fee_model(BpsFee(float(params.fee_bps)))
-        if self.trading_mode == "backtest" and (params.slippage_open_bps or params.slippage_close_bps):
-            security.set_slippage_model(OpenCloseSlippage(float(params.slippage_open_bps), float(params.slippage_close_bps)))
+        if self.trading_mode == "backtest" and rules.fee_bps:
+            security.set_fee_model(BpsFee(float(rules.fee_bps)))
+        if self.trading_mode == "backtest" and (rules.slippage_open_bps or rules.slippage_close_bps):
+            security.set_slippage_model(OpenCloseSlippage(float(rules.slippage_open_bps), float(rules.slippage_close_bps)))
         return security.symbol
 
     def _order_types(self, day: date) -> set[str]:
@@ -373,29 +371,29 @@ class IntentExecution(QCAlgorithm):
         close = hours.get_next_market_close(midnight, False)
         return datetime(close.year, close.month, close.day, close.hour, close.minute)
 
-    def _held(self, name: str) -> Decimal:
+    def _held(self, name: str) -> Exact:
         return exact(self.portfolio[self.assets[name]].quantity)
 
-    def _price(self, name: str) -> Decimal | None:
+    def _price(self, name: str) -> Exact | None:
         price = exact(self.securities[self.assets[name]].price)
         return price if price > 0 else None
 
     def _price_time(self, name: str) -> str | None:
         last = self.securities[self.assets[name]].get_last_data()
-        return None if last is None else instant(new_york_to_utc(last.end_time))
+        return None if last is None else journal.instant(journal.new_york_to_utc(last.end_time))
 
-    def _quote(self, name: str, day: date) -> Quote:
+    def _quote(self, name: str, day: date) -> sizing.Quote:
         last = self.securities[self.assets[name]].get_last_data()
         if last is None:
-            return Quote(price=None)
+            return sizing.Quote(price=None)
         hours, age = self.securities[self.assets[name]].exchange.hours, 0
         step = last.end_time.date()
         while step < day:
             step += timedelta(days=1)
             age += bool(hours.is_date_open(datetime(step.year, step.month, step.day)))
-        return Quote(price=self._price(name), age=age)
+        return sizing.Quote(price=self._price(name), age=age)
 
-    def _reference(self, intent: Intent | None) -> Decimal | None:
+    def _reference(self, intent: intents.Intent | None) -> Exact | None:
         """The decision price on today's basis: later splits and dividends applied. None where bases differ."""
         if intent is None or self.execution_params.normalization != "raw":
             return None
@@ -405,14 +403,14 @@ class IntentExecution(QCAlgorithm):
                 price = price * factor - per_share
         return price
 
-    def _limit(self, line: Sized, intent: Intent | None) -> Decimal | None:
+    def _limit(self, line: sizing.Sized, intent: intents.Intent | None) -> Exact | None:
         if intent is not None and intent.limit_price is not None:
             return intent.limit_price
         if line.price is None:
             return None
-        return limit_price(line.price, line.order > 0, self.execution_params.limit_offset_bps)
+        return sizing.limit_price(line.price, line.order > 0, self.execution_params.limit_offset_bps)
 
-    def _arrival(self, order: Order, name: str, filled: bool) -> tuple[Decimal | None, str | None]:
+    def _arrival(self, order: Order, name: str, filled: bool) -> tuple[Exact | None, str | None]:
         """The price when the order reached the market: the session's open or close, the minute's mid, else the bar's open."""
         security = self.securities[self.assets[name]] if name in self.assets else None
         if security is None or not filled:
@@ -433,7 +431,7 @@ class IntentExecution(QCAlgorithm):
 
 
 def _load(path: str) -> Any:
-    return json.loads(Path(path).read_bytes(), parse_float=Decimal)
+    return json.loads(Path(path).read_bytes(), parse_float=Exact)
 
 
 def _sha256(path: str) -> str:
@@ -445,7 +443,7 @@ def _ymd(text: str) -> tuple[int, int, int]:
     return day.year, day.month, day.day
 
 
-def _maybe(value: Any) -> Decimal | None:
+def _maybe(value: Any) -> Exact | None:
     return None if value is None else exact(value)
 
 
@@ -455,9 +453,9 @@ def _brokerage(name: str) -> tuple[BrokerageName, AccountType]:
     return BrokerageName.INTERACTIVE_BROKERS_BROKERAGE, AccountType.CASH if name == "ib-cash" else AccountType.MARGIN
 
 
-def _check_identities(intents: tuple[Intent, ...], assets: dict[str, Symbol]) -> None:
+def _check_identities(wanted: tuple[intents.Intent, ...], assets: dict[str, Symbol]) -> None:
     """The instrument that was decided on must be the one that will be traded: tickers are reused."""
-    for intent in intents:
+    for intent in wanted:
         found = str(assets[intent.symbol].id)
         if found != intent.instrument_id:
             raise ValueError(f"{intent.symbol} was decided on as {intent.instrument_id}, but here it is {found}: "

@@ -17,24 +17,50 @@ GRAIN = Decimal("1e-9")     # of a lot: 0.07 · 100 is 7 lots, not 8, whatever a
 class Limits(Protocol):
     """The risk limits that sizing reads (`params.RiskLimits`)."""
 
-    max_weight: Any
-    max_gross: Any
-    max_order_notional: Any
-    max_turnover: Any
-    allow_short: bool
-    blocked: tuple[str, ...]
+    @property
+    def max_weight(self) -> Any: ...
+
+    @property
+    def max_gross(self) -> Any: ...
+
+    @property
+    def max_order_notional(self) -> Any: ...
+
+    @property
+    def max_turnover(self) -> Any: ...
+
+    @property
+    def allow_short(self) -> bool: ...
+
+    @property
+    def blocked(self) -> tuple[str, ...]: ...
+
 
 
 class Params(Protocol):
     """The execution params that sizing reads (`params.ExecutionParams`)."""
 
-    min_qty: int
-    lot_size: int
-    cash_buffer_ratio: Decimal
-    rounding: str
-    capital_fraction: Decimal
-    max_price_age_sessions: int
-    risk_overrides: Any
+    @property
+    def min_qty(self) -> int: ...
+
+    @property
+    def lot_size(self) -> int: ...
+
+    @property
+    def cash_buffer_ratio(self) -> Decimal: ...
+
+    @property
+    def rounding(self) -> str: ...
+
+    @property
+    def capital_fraction(self) -> Decimal: ...
+
+    @property
+    def max_price_age_sessions(self) -> int: ...
+
+    @property
+    def risk_overrides(self) -> Any: ...
+
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

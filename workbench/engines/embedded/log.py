@@ -13,17 +13,18 @@ class Log:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: TextIO = path.open("a", encoding="utf-8", newline="\n")
+        self._out, self._err = sys.stdout, sys.stderr       # as they are now: an algorithm's print() is sent nowhere later
         self._last = ""
         self.user_lines: list[str] = []
         self._said_once: set[str] = set()
 
     def trace(self, text: str) -> None:
         """A line of the engine."""
-        self._write("TRACE", text, sys.stdout)
+        self._write("TRACE", text, self._out)
 
     def fault(self, text: str) -> None:
         """An error of the engine."""
-        self._write("ERROR", text, sys.stderr)
+        self._write("ERROR", text, self._err)
 
     def debug(self, text: str, local: datetime) -> None:
         """`self.debug`: a line of the algorithm."""
