@@ -58,8 +58,9 @@ class Market:
         return tuple(mapped) + tuple(self._instrument(MapFile(name), name) for name in sorted(self._tickers - self._rows.keys()))
 
     def universe(self, on: date, symbols: Iterable[str] | None = None) -> tuple[Instrument, ...]:
-        """The instruments of these tickers on a date; by default of all that are listed then."""
-        return tuple(self.instrument(symbol, on) for symbol in (self.symbols(on) if symbols is None else symbols))
+        """The instruments of these tickers on a date, those not listed yet too; by default of all that are listed then."""
+        names = self.symbols(on) if symbols is None else symbols
+        return tuple(self._resolve(words.symbol(symbol), on)[0] for symbol in names)
 
     def instrument(self, symbol: str, on: date) -> Instrument:
         """The company that a ticker means on a date, with the ticker it has on that date.
@@ -67,20 +68,10 @@ class Market:
         A company is also found by the ticker it takes later, and after its delisting by its last. Raises `UnknownName` for
         a ticker that never was one, or that its company has given up by then, and `MissingPrice` before the listing.
         """
-        name = words.symbol(symbol)
-        rows = self._rows.get(name)
-        if rows is None:
-            if name not in self._tickers:
-                raise UnknownName("symbol", name, self.symbols(), where=str(self.path))
-            return self._instrument(MapFile(name), name)
-        at = min(bisect_left(rows, on, key=lambda row: row[0]), len(rows) - 1)
-        known = self._maps[rows[at][1]]
-        assert known.first_date is not None         # its row was just found
-        if on < known.first_date:
-            raise MissingPrice(name, on)
-        if on > rows[at][0] and name != known.last_ticker:
-            raise UnknownName("symbol", name, [known.ticker_on(on) or known.last_ticker], where=f"{self.path} on {on}")
-        return self._instrument(known, known.ticker_on(on) or known.last_ticker)
+        found, listed_from = self._resolve(words.symbol(symbol), on)
+        if listed_from is not None and on < listed_from:
+            raise MissingPrice(found.symbol, on)
+        return found
 
     def map_file(self, instrument: Instrument) -> MapFile:
         """The instrument's tickers over time. Raises `UnknownName` for an instrument of another folder."""
@@ -134,6 +125,7 @@ class Market:
             as_of=as_of, calendar=self.calendar,
             bars={one.symbol: self.bars(one).between(None, as_of) for one in chosen},
             actions={one.symbol: self.actions(one, date.min, as_of) for one in chosen},
+            later={one.last_symbol: one.symbol for one in chosen},
         )
 
     def fingerprint(self, instruments: Iterable[Instrument], as_of: date) -> str:
@@ -176,6 +168,20 @@ class Market:
     def _by_id(self) -> dict[str, str]:
         """By security identifier: the map file."""
         return {security_identifier(known.first_ticker, known.first_date): name for name, known in self._maps.items()}
+
+    def _resolve(self, name: str, on: date) -> tuple[Instrument, date | None]:
+        """The company that a ticker means on a date, or next after it, and when it was listed."""
+        rows = self._rows.get(name)
+        if rows is None:
+            if name not in self._tickers:
+                raise UnknownName("symbol", name, self.symbols(), where=str(self.path))
+            return self._instrument(MapFile(name), name), None
+        at = min(bisect_left(rows, on, key=lambda row: row[0]), len(rows) - 1)
+        known = self._maps[rows[at][1]]
+        ticker = known.ticker_on(on) or name
+        if on > rows[at][0] and name != known.last_ticker:
+            raise UnknownName("symbol", name, [known.ticker_on(on) or known.last_ticker], where=f"{self.path} on {on}")
+        return self._instrument(known, ticker), known.first_date
 
     def _with_bars(self) -> list[MapFile]:
         return [known for known in self._maps.values() if self._tickers & {row.ticker.upper() for row in known.rows}]

@@ -1,7 +1,8 @@
 """What a strategy may see: prices up to one session's close, and nothing later."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,22 +23,33 @@ PRICES = ("open", "high", "low", "close")
 class View:
     """Raw and adjusted prices of some symbols as they were known after the close of session `as_of`.
 
-    It holds nothing later: bars and corporate actions are cut before it is made. Prices are floats, in dollars.
+    It holds nothing later: bars and corporate actions are cut when it is made. Prices are floats, in dollars. `later`
+    leads from the ticker a symbol's company ends with to the symbol.
     """
 
     def __init__(
         self, *, as_of: date, calendar: Calendar, bars: Mapping[str, Bars],
-        actions: Mapping[str, tuple[CorporateAction, ...]]
+        actions: Mapping[str, tuple[CorporateAction, ...]], later: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         self.as_of = as_of
         self.symbols = tuple(bars)
         self._calendar = calendar
         self._bars = {symbol: held.between(None, as_of) for symbol, held in bars.items()}
         self._actions = {symbol: tuple(one for one in actions[symbol] if one.ex_date <= as_of) for symbol in bars}
+        self._later = later
         self._tables: dict[bool, pd.DataFrame] = {}
 
     def __repr__(self) -> str:
         return f"View({len(self.symbols)} symbols as of {self.as_of})"
+
+    def only(self, symbols: Iterable[str]) -> "View":
+        """The same view of some of its symbols, also asked for by their later tickers.
+
+        Raises `UnknownName` for one it does not have.
+        """
+        names = [symbol if symbol in self._bars else self._later.get(symbol, symbol) for symbol in symbols]
+        chosen = {symbol: self._held(symbol) for symbol in names}
+        return View(as_of=self.as_of, calendar=self._calendar, bars=chosen, actions=self._actions, later=self._later)
 
     def closes(self, adjusted: bool = True, lookback: int | None = None) -> "pd.DataFrame":
         """Daily closes: index the sessions up to `as_of`, a column a symbol; NaN where a symbol has no bar.
@@ -125,12 +137,9 @@ class View:
         return factors
 
     def _longer(self, table: "pd.DataFrame", count: int) -> "pd.DataFrame":
-        """The table begun earlier, without prices, so that it has `count` rows."""
-        days = self._calendar.sessions(self._calendar.first, self.as_of)
-        if count > len(days):
-            raise BadInput(f"lookback {count} reaches before {days[0]}, where the calendar begins", where=repr(self),
-                           remedy=f"ask for {len(days)} sessions or fewer")
-        return table.reindex(_index(np.array(days[-count:], "datetime64[D]")))
+        """The table begun earlier, without prices: `count` rows, or as many as the calendar has sessions."""
+        days = self._calendar.sessions(self._calendar.first, self.as_of)[-count:]
+        return table.reindex(_index(np.array(days, "datetime64[D]")))
 
 
 def _date(day: date | str) -> date:
