@@ -9,12 +9,18 @@ CENT = Decimal("0.01")
 
 
 class Account:
-    """One US-dollar margin account. Sums over holdings are kept until a price, a fill or a split moves them."""
+    """One US-dollar account. Sums over holdings are kept until a price, a fill or a split moves them.
+
+    With `delayed` settlement (a cash account) what a sale brings is worth something at once and may be used only later.
+    """
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.securities: list[Security] = []
         self.cash = Decimal(100000)
+        self.delayed = False
+        self.unsettled = ZERO
+        self._settling: list[tuple[int, Decimal]] = []
         self.fees = ZERO
         self.profit = ZERO
         self.sale_volume = ZERO
@@ -37,12 +43,12 @@ class Account:
     @property
     def value(self) -> Decimal:
         """Total portfolio value."""
-        return self.cash + self.holdings_value
+        return self.cash + self.unsettled + self.holdings_value
 
     @property
     def margin_remaining(self) -> Decimal:
         """What is free for new margin; below zero when the account is over its margin."""
-        return self.value - self.margin_used
+        return self.value - self.unsettled - self.margin_used
 
     @property
     def held(self) -> list[Security]:
@@ -60,10 +66,18 @@ class Account:
             free += 2 * abs(security.quantity) * security.price * security.initial
         return max(free, ZERO)
 
-    def fill(self, security: Security, quantity: Decimal, price: Decimal, fee: Decimal) -> Decimal | None:
+    def settle(self, utc: int) -> None:
+        """Release what has settled by now."""
+        while self._settling and self._settling[0][0] <= utc:
+            _, amount = self._settling.pop(0)
+            self.unsettled -= amount
+            self.cash += amount
+
+    def fill(self, security: Security, quantity: Decimal, price: Decimal, fee: Decimal, settles: int) -> Decimal | None:
         """Take a fill in: cash, average price, profit. Returns the profit of what it closed, None where nothing was.
 
-        Average cost; a fill that crosses zero closes all and opens the rest at its own price.
+        Average cost; a fill that crosses zero closes all and opens the rest at its own price. In a cash account what a
+        sale brings is usable from `settles` (UTC seconds) on.
         """
         self._bring_up_to_date()
         self._count_out(security)
@@ -82,7 +96,13 @@ class Account:
         elif abs(quantity) > abs(held):
             security.average_price = price
         security.quantity = now
-        self.cash -= quantity * price + fee
+        brought = -quantity * price
+        if self.delayed and brought > 0:
+            self.unsettled += brought
+            self._settling.append((settles, brought))
+            self.cash -= fee
+        else:
+            self.cash += brought - fee
         security.fees += fee
         self.fees += fee
         security.sale_volume += abs(quantity * price)

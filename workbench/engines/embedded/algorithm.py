@@ -221,6 +221,7 @@ class QCAlgorithm(ClrObject):
         if not isinstance(name, BrokerageName):
             raise NotSupported("a brokerage model of the algorithm's own")
         self._run.brokerage = brokerage_model(name, account_type)
+        self._run.account.delayed = account_type is AccountType.CASH
         if not self._run.initialized:
             for security in self._run.securities:
                 self.securities.apply_brokerage(security)

@@ -135,6 +135,7 @@ class Backtest:
     def _take(self, step: Step) -> None:
         """One time step, in Lean's order."""
         actions = step.actions
+        self.account.settle(step.utc)
         if actions is not None:
             self._rename(actions)
         self.book.drain()
@@ -163,11 +164,12 @@ class Backtest:
 
     def _run_scheduled(self, until: int) -> None:
         """Run what is due at or before a moment, each at its own time and at the prices that stand."""
-        while self.schedule.due(until) and not self._over():
-            utc, event = self.schedule.pop()
-            if event.enabled:
-                self._advance(max(utc, self.utc), local_of(max(utc, self.utc)))
-                self._call(event.callback, f"Scheduled Event: {event.name}")
+        while self.schedule.next() <= until and not self._over():
+            event = self.schedule.first()
+            utc = max(event.next, self.utc)
+            self._advance(utc, local_of(utc))
+            self._call(event.callback, f"Scheduled Event: {event.name}")
+            self.schedule.put_back(event)
 
     def _rename(self, actions: Actions) -> None:
         for security, _, _ in actions.renames:
@@ -220,12 +222,15 @@ class Backtest:
 
     def _schedule_ends_of_day(self, sessions: list[date]) -> None:
         """`on_end_of_day(symbol)` ten minutes before each close, for each security in turn."""
+        midnights = (utc_of(midnight(self.start + timedelta(days=n))) for n in range(1, (self.end - self.start).days + 2))
+        self.schedule.add(ScheduledEvent("Daily Sampling", midnights, lambda: None), self.utc)     # has its place in the order
         callback = self._hooks.get("on_end_of_day")
         if callback is None:
             return
         for security in self.securities:
-            moments = (utc_of(self.hours.close_of(day) - BEFORE_CLOSE) for day in sessions
-                       if security.last_day is None or day <= security.last_day)
+            ends = security.last_day is not None and security.last_day >= self.start
+            days = [day for day in sessions if not ends or day <= security.last_day]
+            moments = (utc_of(self.hours.close_of(day) - BEFORE_CLOSE) for day in days)
             event = ScheduledEvent(f"{security.symbol}.EndOfDay", moments, partial(callback, security.symbol))
             self.schedule.add(event, self.utc)
 

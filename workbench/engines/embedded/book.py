@@ -7,7 +7,7 @@ are scanned, in order of their ids.
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 
@@ -30,6 +30,7 @@ from workbench.engines.embedded.times_in_force import TimeInForce
 
 CENT, HUNDREDTH_OF_A_CENT = Decimal("0.01"), Decimal("0.0001")
 REFUSED_ID = -10
+SETTLEMENT = time(6)
 
 
 class Run(Protocol):
@@ -182,7 +183,8 @@ class Book:
         for open_order in self.open_orders(security):
             self.cancel(open_order)
         self.drain()
-        security.tradable, security.delisted = False, True
+        security.hear_end()
+        run.account.touch()
 
     # Inside.
 
@@ -304,7 +306,7 @@ class Book:
         if abs(needed) <= free:
             return None
         return (f"Order Error: ids: [{order.id}], Insufficient buying power to complete orders "
-                f"(Value:[{number_text(_smart(order.value(security.price)))}]), Reason: Id: {order.id}, "
+                f"(Value:[{_smart(order.value(security.price))}]), Reason: Id: {order.id}, "
                 f"Initial Margin: {number_text(needed)}, Free Margin: {number_text(free)}.")
 
     def _fill(self, order: Order, filled: Fill, *, fee: Decimal | None, currency: str) -> None:
@@ -316,10 +318,17 @@ class Book:
         event.fee, event.fee_currency = fee, currency
         order.filled, order.average_price = order.quantity, filled.price
         self.pending.pop(order.id, None)
-        closed = run.account.fill(order.security, event.fill_quantity, filled.price, fee or ZERO)
+        closed = run.account.fill(order.security, event.fill_quantity, filled.price, fee or ZERO, self._settles())
         if closed is not None:
             run.note_closed(closed, fee or ZERO)
         self._tell(event)
+
+    def _settles(self) -> int:
+        """When what a sale brings may be used in a cash account: the next session at 06:00, New York."""
+        day = self.run.local.date() + timedelta(days=1)
+        while not self.run.hours.is_session(day):
+            day += timedelta(days=1)
+        return utc_of(datetime.combine(day, SETTLEMENT))
 
     def _close(self, order: Order, status: OrderStatus, message: str = "") -> None:
         order.status = status
@@ -341,8 +350,10 @@ def no_price(security: Security) -> str:
             "property.")
 
 
-def _smart(value: Decimal) -> Decimal:
-    """Lean's rounding for texts: above 1000 four decimals, else seven significant digits."""
-    if abs(value) > 1000:
-        return value.quantize(HUNDREDTH_OF_A_CENT, ROUND_HALF_EVEN)
-    return Decimal(format(value, ".7g")) if value else ZERO
+def _smart(value: Decimal) -> str:
+    """Lean's rounding for texts: above 1000 to four decimals, whose zeros stay; else to seven significant digits."""
+    value = value.normalize()
+    if value > 1000:
+        exponent = value.as_tuple().exponent
+        return format(value.quantize(HUNDREDTH_OF_A_CENT) if isinstance(exponent, int) and exponent < -4 else value, "f")
+    return number_text(Decimal(format(value, ".7g"))) if value else "0"

@@ -34,7 +34,7 @@ class MissingMember(AttributeError):
 
 
 def decimal(value: Any) -> Decimal:
-    """What C# makes of a number from Python: a double keeps 15 significant digits, too large a one is clamped.
+    """What C# makes of a number from Python: a double by its shortest text, too large a number clamped.
 
     Raises ArgumentException for NaN and infinity, TypeError for anything that is not a number.
     """
@@ -51,7 +51,7 @@ def decimal(value: Any) -> Decimal:
             name = "NaN" if double != double else "Infinity" if double > 0 else "-Infinity"
             raise ArgumentException(f"It is not possible to cast a non-finite floating-point value ({name}) as decimal. "
                                     "Please review math operations and verify the result is valid. (Parameter 'input')")
-        number = Decimal(format(double, ".15g"))
+        number = Decimal(repr(double))
     return max(-LARGEST, min(LARGEST, number))
 
 

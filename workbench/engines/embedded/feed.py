@@ -90,11 +90,7 @@ class Feed:
 
     def _bars(self, mapping: MapFile) -> Bars:
         """A stock's daily bars: each span of dates from the file of the ticker it then traded under."""
-        spans = []
-        for ticker, after, until in mapping.spans():
-            first = None if after is None else after if after == mapping.first_date else after + timedelta(days=1)
-            spans.append(self._read(ticker).between(first, until))
-        return join(spans)
+        return join([self._read(ticker).between(first, last) for ticker, first, last in mapping.spans()])
 
     def _read(self, ticker: str) -> Bars:
         path = daily_path(self.folder, ticker)

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from workbench.engines.embedded.clock import Hours, local_of
+from workbench.engines.embedded.clr import ZERO
 from workbench.engines.embedded.enums import OrderType
 from workbench.engines.embedded.orders import Order
 from workbench.engines.embedded.security import Security
@@ -78,9 +79,9 @@ def _limit(order: Order, security: Security, scene: Scene) -> Fill | None:
     limit, opening = order.limit, security.field("open")
     assert limit is not None
     if order.quantity > 0 and security.field("low") < limit:
-        return _with_gap(limit, min(limit, opening), "a favorable", opening, scene)
+        return _at_open("a favorable", opening, ZERO, scene) if opening < limit else Fill(limit)
     if order.quantity < 0 and security.field("high") > limit:
-        return _with_gap(limit, max(limit, opening), "a favorable", opening, scene)
+        return _at_open("a favorable", opening, ZERO, scene) if opening > limit else Fill(limit)
     return None
 
 
@@ -92,9 +93,9 @@ def _stop_market(order: Order, security: Security, scene: Scene) -> Fill | None:
     assert stop is not None
     slip = _against_us(order, scene)
     if order.quantity > 0 and security.field("high") >= stop:
-        return _with_gap(stop + slip, max(stop, opening) + slip, "an unfavorable", opening, scene)
+        return _at_open("an unfavorable", opening, slip, scene) if opening >= stop else Fill(stop + slip)
     if order.quantity < 0 and security.field("low") <= stop:
-        return _with_gap(stop + slip, min(stop, opening) + slip, "an unfavorable", opening, scene)
+        return _at_open("an unfavorable", opening, slip, scene) if opening <= stop else Fill(stop + slip)
     return None
 
 
@@ -156,12 +157,10 @@ def _against_us(order: Order, scene: Scene) -> Decimal:
     return scene.slippage(order).copy_sign(order.quantity)
 
 
-def _with_gap(usual: Decimal, price: Decimal, kind: str, opening: Decimal, scene: Scene) -> Fill:
+def _at_open(kind: str, opening: Decimal, slip: Decimal, scene: Scene) -> Fill:
     """A fill at the open instead of the asked price says so, in Lean's words and with C#'s trailing zeros."""
-    if price == usual:
-        return Fill(price)
-    return Fill(price, f"Due to {kind} gap at {scene.now:%m/%d/%Y %H:%M:%S} America/New_York, order filled using the open "
-                       f"price ({opening:f})")
+    return Fill(opening + slip, f"Due to {kind} gap at {scene.now:%m/%d/%Y %H:%M:%S} America/New_York, order filled using the "
+                                f"open price ({opening:f})")
 
 
 def _no_quotes(security: Security) -> str:

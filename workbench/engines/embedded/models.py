@@ -10,7 +10,6 @@ from workbench.engines.embedded.enums import AccountType, BrokerageName, OrderTy
 from workbench.engines.embedded.orders import CashAmount, Order, OrderFee, OrderView
 from workbench.engines.embedded.security import Security
 from workbench.engines.embedded.times_in_force import Day, GoodTilCanceled, GoodTilDate
-from workbench.errors import NotSupported
 
 MOO_UNTIL = time(9, 28)
 
@@ -136,14 +135,12 @@ class BrokerageModel(ClrObject):
     brokerage = BrokerageName.DEFAULT
 
     def __init__(self, account_type: AccountType = AccountType.MARGIN) -> None:
-        if account_type is not AccountType.MARGIN:
-            raise NotSupported("AccountType.CASH (delayed settlement)")
         self.account_type = account_type
 
     @property
     def leverage(self) -> Decimal:
-        """Leverage of US equities in a margin account."""
-        return Decimal(2)
+        """Leverage of US equities: 2 in a margin account, 1 in a cash account."""
+        return Decimal(1 if self.account_type is AccountType.CASH else 2)
 
     def refusal(self, order: Order, now: datetime, hours: Hours) -> str | None:
         """Why the broker does not take the order, or None."""

@@ -58,15 +58,9 @@ class Order:
 
     def value(self, price: Decimal) -> Decimal:
         """What the order is worth as its type computes it: fees and messages use it, margin does not."""
-        if self.type is OrderType.LIMIT:
-            assert self.limit is not None
-            price = min(self.limit, price) if self.quantity > 0 else max(self.limit, price)
-        elif self.type in (OrderType.STOP_MARKET, OrderType.TRAILING_STOP):
-            assert self.stop is not None
-            price = self.stop if self.quantity > 0 else max(self.stop, price)
-        elif self.type in (OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED):
-            assert self.limit is not None
-            price = self.limit
+        own = self.stop if self.limit is None else self.limit
+        if own is not None:
+            price = min(own, price) if self.quantity > 0 else max(own, price)
         return self.quantity * price
 
 

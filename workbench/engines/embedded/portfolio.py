@@ -393,7 +393,7 @@ class Portfolio(ClrObject):
 
     @property
     def unsettled_cash(self) -> float:
-        return 0.0
+        return float(self._run.account.unsettled)
 
     @property
     def total_portfolio_value(self) -> float:

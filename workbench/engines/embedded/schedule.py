@@ -1,6 +1,5 @@
 """Scheduled events: date rules × time rules → moments, run in order of time, then of creation."""
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from workbench.engines.embedded.clr import ClrObject
 from workbench.errors import NotSupported
 
 HORIZON = date(2100, 1, 1)
+NEVER = 2**62
 
 
 class FuncDateRule(ClrObject):
@@ -31,60 +31,72 @@ class FuncTimeRule(ClrObject):
 
 
 class ScheduledEvent(ClrObject):
-    """A callback and the moments at which it is due."""
+    """A callback and the moments at which it is due; `next` is NEVER when there are no more."""
 
     def __init__(self, name: str, moments: Iterator[int], callback: Callable[[], Any]) -> None:
         self.name, self.callback, self.enabled = name, callback, True
         self._moments = moments
-        self.next = self._advance()
+        self.next = next(moments, NEVER)
 
     def skip_before(self, utc: int) -> None:
         """Leave out what was due before a moment."""
-        while self.next is not None and self.next < utc:
-            self.next = self._advance()
+        while self.next < utc:
+            self.step()
 
     def step(self) -> None:
         """Go on to the next moment."""
-        self.next = self._advance()
-
-    def _advance(self) -> int | None:
-        return next(self._moments, None)
+        self.next = next(self._moments, NEVER)
 
     def __str__(self) -> str:
         return self.name
 
 
 class Schedule:
-    """All scheduled events of a run."""
+    """All scheduled events of a run, kept in Lean's own order.
+
+    Adding one sorts all by time and creation. An event that has run is put back by a binary search, behind whichever
+    event of the same moment the search meets first: so among equals the order is neither creation nor chance.
+    (Lean, BacktestingRealTimeHandler.SortFirstElement.)
+    """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, ScheduledEvent]] = []
-        self._created = 0
+        self._events: list[ScheduledEvent] = []
+        self._created: dict[int, int] = {}
+        self._sorted = True
 
     def add(self, event: ScheduledEvent, now: int) -> None:
         """Take an event in; what was due before `now` is left out."""
         event.skip_before(now)
-        self._created += 1
-        self._push(event, self._created)
+        self._created[id(event)] = len(self._created)
+        self._events.append(event)
+        self._sorted = False
 
     def remove(self, event: ScheduledEvent) -> None:
         """Run it no more."""
         event.enabled = False
+        self._events.remove(event)
 
-    def due(self, utc: int) -> bool:
-        """Whether an event is due at or before a moment."""
-        return bool(self._heap) and self._heap[0][0] <= utc
+    def next(self) -> int:
+        """When the next event is due."""
+        if not self._sorted:
+            self._events.sort(key=lambda event: (event.next, self._created[id(event)]))
+            self._sorted = True
+        return self._events[0].next if self._events else NEVER
 
-    def pop(self) -> tuple[int, ScheduledEvent]:
-        """The next event due and its moment; the event is put back for the moment after that."""
-        utc, created, event = heapq.heappop(self._heap)
+    def first(self) -> ScheduledEvent:
+        """The event that is due next; ask `next` before."""
+        return self._events[0]
+
+    def put_back(self, event: ScheduledEvent) -> None:
+        """Move an event that has run on to its next moment."""
         event.step()
-        self._push(event, created)
-        return utc, event
-
-    def _push(self, event: ScheduledEvent, created: int) -> None:
-        if event.next is not None and event.enabled:
-            heapq.heappush(self._heap, (event.next, created, event))
+        if not self._sorted or not self._events or self._events[0] is not event:
+            self._sorted = False                # the callback added or removed events: all are sorted afresh
+            return
+        rest = self._events
+        if len(rest) > 1 and event.next > rest[1].next:
+            rest.pop(0)
+            rest.insert(_place(rest, event.next), event)
 
 
 class DateRules(ClrObject):
@@ -226,6 +238,21 @@ def moments_of(date_rule: FuncDateRule, time_rule: FuncTimeRule, first: date) ->
     for day in date_rule.days(first):
         for moment in time_rule.moments(day):
             yield utc_of(moment)
+
+
+def _place(events: list[ScheduledEvent], moment: int) -> int:
+    """Behind the event of the same moment that the search meets, else where the moment belongs."""
+    low, high = 0, len(events) - 1
+    while low <= high:
+        middle = low + (high - low) // 2
+        other = events[middle].next
+        if moment < other:
+            high = middle - 1
+        elif moment > other:
+            low = middle + 1
+        else:
+            return middle + 1
+    return low
 
 
 def _calendar_days(first: date) -> Iterator[date]:

@@ -123,8 +123,15 @@ class Security:
             self.quantity = (self.quantity / factor).to_integral_value(ROUND_DOWN)
             self.average_price *= factor
 
+    def hear_end(self) -> None:
+        """Delisted: no price, no trading."""
+        self.tradable, self.delisted = False, True
+        self._price = ZERO
+
     def _move(self) -> None:
         self._at = self.tape.step
+        if self.delisted:
+            return
         row = int(self.rows[self._at]) if 0 <= self._at < len(self.rows) else -1
         if row != self._row:
             self._row, self._scale = row, ONE
