@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from market_fixtures import INVENTED
 
 from workbench.errors import BadInput
-from workbench.market.bars import Bars, empty, join, read_daily, read_minute, write_daily, zipped
+from workbench.market.bars import Bars, daily_path, empty, join, read_daily, read_minute, write_daily, zipped
 
 GOOD = "20200102 00:00,10000,10100,9900,10050,500\n20200103 00:00,10050,10200,10000,10150,600\n"
 
@@ -139,9 +140,7 @@ def test_columns_have_one_length():
 @given(st.integers(0, 504), st.integers(0, 504))
 def test_between_takes_both_ends(first, last):
     """A part begins and ends with the dates asked for, and is empty when they are crossed."""
-    from conftest import ROOT
-
-    bars = read_daily(ROOT / "data" / "fixtures" / "market" / "equity" / "usa" / "daily" / "alfa.zip")
+    bars = read_daily(daily_path(INVENTED, "alfa"))
     part = bars.between(bars.days[first].item(), bars.days[last].item())
 
     assert max(0, last - first + 1) == len(part)

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from market_fixtures import read_invented
 
 from workbench.errors import BadInput, NotASession, UnknownName
-from workbench.market.calendar import DATABASE, ENTRY, EVERY, Calendar, read_calendar, write_market_hours
+from workbench.market.calendar import DATABASE, ENTRY, EVERY, read_calendar, write_market_hours
 
 # Where Lean's database of 2026-08 and the exchange's own list of sessions and early closes differ, and why.
 NO_SESSION_ANYWAY = {
@@ -76,7 +77,7 @@ def test_a_refused_day_names_both_neighbours(calendar):
 @given(st.dates(date(2019, 1, 1), date(2020, 12, 31)))
 def test_neighbours_are_strict_and_next_to_each_other(day):
     """The session before is before, the one after is after, and at most the day itself lies between."""
-    calendar = _invented()
+    calendar = read_invented().calendar
     before, after = calendar.previous(day), calendar.next(day)
 
     assert before < day < after
@@ -125,7 +126,7 @@ def test_weeks_begin_on_tuesday_after_a_monday_without_trading(calendar):
 @given(st.sampled_from(sorted(EVERY)), st.dates(date(2019, 1, 1), date(2020, 12, 31)), st.integers(0, 400))
 def test_rebalance_dates_are_sessions_one_a_period(every, first, days):
     """Each date is a session in the range, and no two are of one period."""
-    calendar, last = _invented(), min(first + timedelta(days=days), date(2020, 12, 31))
+    calendar, last = read_invented().calendar, min(first + timedelta(days=days), date(2020, 12, 31))
     found = calendar.rebalance_dates(first, last, every)
     period, _ = EVERY[every]
 
@@ -209,13 +210,6 @@ def test_late_opens_are_honoured(tmp_path, invented):
     (tmp_path / DATABASE).write_text(json.dumps(whole))
 
     assert datetime(2019, 9, 11, 16, tzinfo=UTC) == read_calendar(tmp_path).open(date(2019, 9, 11))
-
-
-def _invented() -> Calendar:
-    """The calendar for tests of laws, which take no fixtures."""
-    from conftest import ROOT
-
-    return read_calendar(ROOT / "data" / "fixtures" / "market")
 
 
 def _listed(folder) -> set[date]:
