@@ -228,8 +228,8 @@ class Backtest:
         if callback is None:
             return
         for security in self.securities:
-            ends = security.last_day is not None and security.last_day >= self.start
-            days = [day for day in sessions if not ends or day <= security.last_day]
+            last = security.last_day if security.last_day is not None and security.last_day >= self.start else self.end
+            days = [day for day in sessions if day <= last]
             moments = (utc_of(self.hours.close_of(day) - BEFORE_CLOSE) for day in days)
             event = ScheduledEvent(f"{security.symbol}.EndOfDay", moments, partial(callback, security.symbol))
             self.schedule.add(event, self.utc)

@@ -200,7 +200,8 @@ class Book:
             return (codes.NON_TRADABLE_SECURITY, f"The security with symbol '{ticker}' is marked as non-tradable.")
         if security.price == 0:
             return codes.SECURITY_PRICE_ZERO, no_price(security)
-        if order.type is OrderType.MARKET_ON_OPEN and security.resolution is not Resolution.DAILY and self.run.hours.is_open(self.run.local):
+        intraday = security.resolution is not Resolution.DAILY
+        if order.type is OrderType.MARKET_ON_OPEN and intraday and self.run.hours.is_open(self.run.local):
             return (codes.MARKET_ON_OPEN_NOT_ALLOWED_DURING_REGULAR_HOURS,
                     "Cannot submit a MarketOnOpen order while the market is open.")
         if order.type is OrderType.MARKET_ON_CLOSE and self._too_late_for_the_close():
@@ -342,12 +343,12 @@ class Book:
 
 def no_price(security: Security) -> str:
     """What Lean says of an order in a stock without a bar."""
-    return (f"{security.symbol}: The security does not have an accurate price as it has not yet received a bar of data. Before placing a "
-            "trade (or using set_holdings) warm up your algorithm with set_warmup, or use slice.contains(symbol) to confirm the "
-            "Slice object has price before using the data. Data does not necessarily all arrive at the same time so your "
-            "algorithm should confirm the data is ready before using it. In live trading this can mean you do not have an active "
-            "subscription to the asset class you're trying to trade. If using custom data make sure you've set the 'Value' "
-            "property.")
+    return (f"{security.symbol}: The security does not have an accurate price as it has not yet received a bar of data. Before "
+            "placing a trade (or using set_holdings) warm up your algorithm with set_warmup, or use slice.contains(symbol) to "
+            "confirm the Slice object has price before using the data. Data does not necessarily all arrive at the same time so "
+            "your algorithm should confirm the data is ready before using it. In live trading this can mean you do not have an "
+            "active subscription to the asset class you're trying to trade. If using custom data make sure you've set the "
+            "'Value' property.")
 
 
 def _smart(value: Decimal) -> str:

@@ -28,9 +28,11 @@ class Security:
     fill-forward bar moves neither price nor row. Nothing is done for a bar until somebody asks for its price.
     """
 
-    __slots__ = ("_at", "_price", "_row", "_scale", "average_price", "columns", "delisted", "face", "fee_model", "fees", "fill_model",
-                 "index", "initial", "last_day", "last_trade_profit", "leverage", "mode", "profit", "quantity", "real",
-                 "resolution", "rows", "sale_volume", "slippage_model", "symbol", "tape", "tradable")
+    __slots__ = (
+        "_at", "_price", "_row", "_scale", "average_price", "columns", "delisted", "face", "fee_model", "fees", "fill_model",
+        "index", "initial", "last_day", "last_trade_profit", "leverage", "mode", "profit", "quantity", "real", "resolution",
+        "rows", "sale_volume", "slippage_model", "symbol", "tape", "tradable",
+    )
 
     def __init__(self, index: int, symbol: Any, resolution: Resolution, mode: DataNormalizationMode, tape: Tape) -> None:
         self.index, self.symbol, self.resolution, self.mode, self.tape = index, symbol, resolution, mode, tape

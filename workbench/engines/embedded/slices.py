@@ -141,7 +141,8 @@ class SymbolDictionary(ClrObject):
 class TradeBar(ClrObject):
     """Open, high, low, close and volume of a stretch of trading."""
 
-    def __init__(self, symbol: Symbol, start: datetime, end: datetime, prices: dict[str, Decimal], *, is_fill_forward: bool) -> None:
+    def __init__(self, symbol: Symbol, start: datetime, end: datetime, prices: dict[str, Decimal], *,
+                 is_fill_forward: bool) -> None:
         self.symbol, self.time, self.end_time, self.is_fill_forward = symbol, start, end, is_fill_forward
         self._prices = prices
 
