@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 EXCHANGES = {"AAPL": "Q", "FB": "Q", "GOOG": "Q", "IBM": "N", "MSFT": "Q"}
 PACKAGE, OLDEST = "bokeh-sampledata", (2026, 1)     # before, adjusted closes had two decimals and volumes were adjusted
+REMEDY = f"pip install '{PACKAGE}>={'.'.join(map(str, OLDEST))}'"
 DECIMALS = 10       # of the adjusted closes, at the least
 
 PROPERTIES = """\
@@ -114,13 +115,15 @@ def _stock(ticker: str) -> tuple[Bars, list[float]]:
 
 def _stocks() -> dict[str, dict[str, Any]]:
     """The package's tables. Raises `MissingTool` where it is not installed, or too old to hold these prices."""
-    remedy = f"pip install '{PACKAGE}>={'.'.join(map(str, OLDEST))}'"
     try:
-        installed = tuple(int(part) for part in version(PACKAGE).split(".")[:2])
+        _require_unadjusted(version(PACKAGE))
     except PackageNotFoundError:
-        raise MissingTool(PACKAGE, remedy) from None
-    if installed < OLDEST:
-        raise MissingTool(f"{PACKAGE} with unadjusted prices", remedy)
+        raise MissingTool(PACKAGE, REMEDY) from None
     from bokeh_sampledata import stocks
 
     return {ticker: getattr(stocks, ticker) for ticker in EXCHANGES}
+
+
+def _require_unadjusted(installed: str) -> None:
+    if tuple(int(part) for part in installed.split(".")[:2]) < OLDEST:
+        raise MissingTool(f"{PACKAGE} with unadjusted prices", REMEDY)
