@@ -80,7 +80,7 @@ def test_an_error_in_on_data_ends_the_run_and_keeps_what_was_heard(tmp_path, inv
     ran = run_source(tmp_path, source, data=invented)
     events = json.loads((ran.results / "run-order-events.json").read_text())
 
-    assert ["submitted", "filled"] == [event["status"] for event in events]
+    assert [event["status"] for event in events] == ["submitted", "filled"]
     assert "on purpose at OnData" in ran.result["state"]["RuntimeError"]
     assert "algorithm.py" in ran.result["state"]["StackTrace"]
     assert len(ran.result["statistics"]) > 20

@@ -8,6 +8,7 @@
       MissingPrice (LookupError)         3        a price needed for a decision is not in the market data
       LookAhead (PermissionError)        4        a strategy asked for data later than its decision may see
       EngineFailed (RuntimeError)        5        an engine ended without a complete result; carries its last words
+      NotebookFailed (RuntimeError)      5        a cell of a notebook raised; the executed copy is kept
       NotSupported (NotImplementedError) 5        the embedded engine does not do this; says to run it under Lean
       JournalBroken                      6        a journal's chain does not verify; says where
       AlreadyClaimed                     7        another snapshot or process owns this rebalance
@@ -120,6 +121,19 @@ class EngineFailed(WorkbenchError, RuntimeError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), dict(self.__dict__), self.args)
+
+
+class NotebookFailed(WorkbenchError, RuntimeError):
+    """A cell of a notebook raised."""
+
+    exit_code = 5
+
+    def __init__(self, notebook: str, cell: int | None, error: str, copy: str) -> None:
+        super().__init__(notebook, cell, error, copy)
+        self.notebook, self.cell, self.error, self.copy = notebook, cell, error, copy
+
+    def __str__(self) -> str:
+        return f"{self.notebook}, cell {self.cell}: {self.error}; the executed copy is {self.copy}"
 
 
 class NotSupported(WorkbenchError, NotImplementedError):

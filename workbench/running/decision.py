@@ -31,9 +31,9 @@ def decide(
     """
     as_of = market.calendar.previous(market.calendar.require(rebalance_date))
     parameters = thaw(strategy.parameters)
-    universe = market.universe(rebalance_date, parameters.get("symbols") or None)
+    universe = _listed(market, rebalance_date, parameters.get("symbols"))
     view = market.view(universe, as_of)
-    answer = weights(view, {**parameters, "holdings": dict(holdings)} if holdings is not None else parameters)
+    answer = weights(view, parameters)
     found = checked(answer, _names(universe), where=_where(strategy, rebalance_date))
     return _freeze(market, strategy, _or_cash(found, universe), universe, rebalance_date, as_of, holdings)
 
@@ -68,6 +68,17 @@ def _freeze(market: Market, strategy: Strategy, weights: "pd.Series[float]", uni
         parameters=thaw(strategy.parameters), holdings=holdings, data_fingerprint=market.fingerprint(universe, as_of),
         items=tuple(items),
     )
+
+
+def _listed(market: Market, day: date, symbols: tuple[str, ...] | None) -> tuple[Instrument, ...]:
+    """The instruments that a strategy chooses from on a date: of the symbols named, those that are listed by then."""
+    found = []
+    for name in market.symbols(day) if symbols is None else symbols:
+        try:
+            found.append(market.instrument(name, day))
+        except MissingPrice:
+            continue                    # its first bar comes later; a name that never comes raises UnknownName
+    return tuple(found)
 
 
 def _or_cash(weights: "pd.Series[float]", universe: tuple[Instrument, ...]) -> "pd.Series[float]":

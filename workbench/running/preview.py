@@ -126,8 +126,8 @@ def _line(line: Sized, params: ExecutionParams, guard: Guard, weight: Decimal, b
     if order and params.order_type == "LMT" and line.price is not None:
         limit = limit_price(line.price, order > 0, params.limit_offset_bps)
     value = abs(order) * (line.price or ZERO)
-    return PreviewLine(symbol=line.symbol, target_weight=weight, previous_weight=before, price=line.price, held=line.held, order=order,
-                       limit=limit, value=value, cost=_cost(order, value, params), rules=tuple(rules))
+    return PreviewLine(symbol=line.symbol, target_weight=weight, previous_weight=before, price=line.price, held=line.held,
+                       order=order, limit=limit, value=value, cost=_cost(order, value, params), rules=tuple(rules))
 
 
 def _cost(order: Decimal, value: Decimal, params: ExecutionParams) -> Decimal:

@@ -1,0 +1,222 @@
+"""The desk: one object that joins the rooms, for notebooks and the command line. Each method is one step of the flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.engines import base
+from workbench.errors import BadInput, NotRecorded
+from workbench.market.folder import Market
+from workbench.running import decision, rebalance, records
+from workbench.running.preview import Preview, preview
+from workbench.running.rebalance import Executed, Progress
+from workbench.running.records import Decisions
+from workbench.settings import Settings, read_settings
+from workbench.store import Store
+from workbench.words import params as params_words
+from workbench.words.params import ExecutionParams
+from workbench.words.run import Run
+from workbench.words.snapshot import Snapshot
+from workbench.words.strategy import Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Desk:
+    """Everything recorded in one data folder, and what can be done with it.
+
+    `data` is a folder, relative to the project's root; by default the project's own. `market` is the Lean data folder that
+    decisions and backtests read, by default the one inside `data`.
+    """
+
+    def __init__(self, data: str | Path | None = None, *, market: str | Path | None = None,
+                 settings: Settings | None = None) -> None:
+        self.settings = settings or read_settings(data=data, market=market)
+
+    def __repr__(self) -> str:
+        return f"Desk({self.settings.data}, market {self.settings.market})"
+
+    @property
+    def data(self) -> Path:
+        """The folder of everything recorded."""
+        return self.settings.data
+
+    @cached_property
+    def market(self) -> Market:
+        """The prices."""
+        return Market(self.settings.market)
+
+    @cached_property
+    def store(self) -> Store:
+        """The index of what is recorded."""
+        return Store(self.settings.store, wait=self.settings.store_wait)
+
+    # Decide.
+
+    def decide(self, strategy: str, rebalance_date: date | str, parameters: Mapping[str, Any] | None = None, *,
+               holdings: Mapping[str, Decimal] | None = None) -> Snapshot:
+        """Ask a strategy (a built-in's name, or `my_file.py:weights`) for its weights on a date, and record them."""
+        snapshot, = self.decide_each(strategy, [_date(rebalance_date)], parameters, holdings=holdings)
+        return snapshot
+
+    def decide_each(self, strategy: str, dates: Iterable[date], parameters: Mapping[str, Any] | None = None, *,
+                    holdings: Mapping[str, Decimal] | None = None) -> Iterator[Snapshot]:
+        """The same for several dates, one after the other; each decision is recorded as it is made."""
+        from workbench.research.strategies import strategy as find
+
+        known, weights = find(strategy, parameters or {})
+        try:
+            for day in dates:
+                snapshot = decision.decide(self.market, known, weights, day, holdings=holdings)
+                records.save_snapshot(self.data, snapshot, source=known.source)
+                yield snapshot
+        finally:
+            self.store.index(self.data)
+
+    def decide_weights(self, path: str | Path, *, name: str | None = None) -> tuple[Snapshot, ...]:
+        """Record weights from a table (CSV or Parquet: date, symbol, weight), one decision a date."""
+        from workbench.research.strategies import read_weights
+
+        source = Path(path)
+        known = Strategy(name=name or source.stem, source=source.name, parameters=())
+        found = tuple(decision.decide_weights(self.market, known, weights, day) for day, weights in read_weights(source).items())
+        for snapshot in found:
+            records.save_snapshot(self.data, snapshot, source=known.source)
+        self.store.index(self.data)
+        return found
+
+    def decisions(self, strategy: str, *, until: date | str | None = None) -> Decisions:
+        """The recorded decisions of a strategy up to a date. Raises `NotRecorded` where there are none."""
+        return records.read_decisions(self.data, _name(strategy), until=None if until is None else _date(until))
+
+    def rebalance_dates(self, first: date | str, last: date | str, every: str) -> tuple[date, ...]:
+        """Sessions from `first` to `last`: daily, weekly, month-start, month-end, quarter-start or quarter-end."""
+        return self.market.calendar.rebalance_dates(_date(first), _date(last), every)
+
+    # Preview and run.
+
+    def params(self, path: str | Path | None = None, **fields: Any) -> ExecutionParams:
+        """Execution params: the defaults, a file over them, and fields by name over both."""
+        given = {} if path is None else dict(_object(Path(path)))
+        return params_words.read({**given, **fields}, where="" if path is None else str(path))
+
+    def preview(self, snapshot: Snapshot, params: ExecutionParams | None = None, *,
+                holdings: Mapping[str, Decimal] | None = None, equity: Decimal | None = None) -> Preview:
+        """What a decision would send. Holdings and equity are those given, else where the strategy's last run left them."""
+        previous = self._before(snapshot)
+        if holdings is None:
+            holdings, marked, prices, basis = self._held_before(snapshot)
+        else:
+            marked, prices, basis = None, {}, "holdings as given"
+        return preview(snapshot, params or ExecutionParams(), equity=equity or marked or self.settings.cash, holdings=holdings,
+                       prices=prices, basis=basis, previous=previous)
+
+    def prepare(self, decisions: Decisions, params: ExecutionParams | None = None, *, engine: str | None = None,
+                cash: Decimal | None = None) -> Run:
+        """Write the request of a backtest over all these decisions, and the config of its next attempt; start nothing."""
+        run = self._prepare(decisions, params, engine, cash)
+        if not records.attempts(self.data, run.run_id):
+            rebalance.configure(self.data, self.market, run)
+        self.store.index(self.data)
+        return run
+
+    def execute(self, decisions: Decisions, params: ExecutionParams | None = None, *, engine: str | None = None,
+                cash: Decimal | None = None, progress: Progress | None = None) -> Executed:
+        """Trade all these decisions in one backtest from cash, or find the run that already did."""
+        run = self._prepare(decisions, params, engine, cash)
+        try:
+            return rebalance.execute(self.data, self.market, run, engine=base.find_engine(run.engine),
+                                     timeout=self.settings.engine_timeout, progress=progress)
+        finally:
+            self.store.index(self.data)
+
+    def run(self, run_id: str) -> Run:
+        """A recorded run by its id, or the unique beginning of one."""
+        return records.read_run(self.data, run_id)
+
+    def executed(self, run_id: str) -> Executed:
+        """The attempt of a recorded run that counts."""
+        return rebalance.find_executed(self.data, self.run(run_id))
+
+    def runs(self) -> pd.DataFrame:
+        """Every run and its last attempt, as a table."""
+        return self.store.frame(RUNS)
+
+    # Inside.
+
+    def _prepare(self, decisions: Decisions, params: ExecutionParams | None, engine: str | None, cash: Decimal | None) -> Run:
+        return rebalance.prepare(self.data, self.market, decisions, params or ExecutionParams(),
+                                 engine=base.find_engine(engine or self.settings.engine), cash=cash or self.settings.cash)
+
+    def _before(self, snapshot: Snapshot) -> Snapshot | None:
+        """The strategy's decision before this one, if any is recorded."""
+        try:
+            known = records.read_decisions(self.data, snapshot.strategy).snapshots
+        except NotRecorded:
+            return None
+        earlier = [one for one in known if one.rebalance_date < snapshot.rebalance_date]
+        return earlier[-1] if earlier else None
+
+    def _held_before(self, snapshot: Snapshot) -> tuple[dict[str, Decimal], Decimal | None, dict[str, Decimal], str]:
+        """Shares, equity and closes at the last mark before a date, of the latest run of the strategy that counts."""
+        lines = self.store.rows(LAST_MARK, strategy=snapshot.strategy, day=snapshot.rebalance_date)
+        held = {symbol: quantity for symbol, quantity, _, _, _, _ in lines if quantity}
+        if not len(lines):
+            return {}, None, {}, "from cash: no earlier run of this strategy is recorded"
+        _, _, _, equity, run_id, when = lines.rows[0]
+        prices = {symbol: close for symbol, _, close, _, _, _ in lines if close}
+        return held, equity, prices, f"holdings of run {run_id} at {when:%Y-%m-%d}"
+
+
+RUNS = """
+select r.run_id, r.strategy, r.engine, r.mode, r.start_date, r.end_date, len(r.rebalance_dates) as dates, r.cash,
+       a.attempt, a.state, a.cause
+from runs r left join (select * from attempts qualify row_number() over (partition by run_id order by attempt desc) = 1) a
+using (run_id) order by a.queued_at desc nulls last, r.run_id
+"""
+
+LAST_MARK = """
+with counted as (
+    select m.*, r.run_id as run, a.queued_at from marks m
+    join counted_attempts c on c.run_id = m.run_id and c.attempt = m.attempt
+    join runs r on r.run_id = m.run_id
+    join attempts a on a.run_id = m.run_id and a.attempt = m.attempt
+    where r.strategy = $strategy and m.occurred_at < $day
+)
+select symbol, quantity, close, equity, run, occurred_at from counted
+qualify dense_rank() over (order by queued_at desc, run, occurred_at desc) = 1
+order by symbol
+"""
+
+
+def _date(value: date | str) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise BadInput(f"{value!r} is not a date YYYY-MM-DD") from None
+
+
+def _name(strategy: str) -> str:
+    """The folder name of a strategy: a file's strategy is filed under its stem."""
+    path, _, function = strategy.partition(".py")
+    if not function and path == strategy:
+        return strategy
+    stem, wanted = Path(path).name, function.lstrip(":")
+    return stem if wanted in ("", "weights") else f"{stem}.{wanted}"
+
+
+def _object(path: Path) -> Mapping[str, Any]:
+    from workbench import files
+
+    body = files.read_json(path)
+    if not isinstance(body, dict):
+        raise BadInput("must hold an object of execution params", where=str(path))
+    return body
