@@ -178,7 +178,7 @@ def write_market_hours(folder: Path | str, first_year: int = 1998, last_year: in
     Holidays and early closes are those of the New York Stock Exchange (`exchange_calendars`, calendar XNYS); days to
     come are by its rules as they are known now.
     """
-    import exchange_calendars  # type: ignore[import-untyped]
+    import exchange_calendars
 
     first, last = date(first_year, 1, 1), date(last_year, 12, 31)
     exchange = exchange_calendars.get_calendar("XNYS", start=first.isoformat(), end=last.isoformat())

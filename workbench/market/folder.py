@@ -54,8 +54,8 @@ class Market:
 
     def instruments(self) -> tuple[Instrument, ...]:
         """Every company of which there are bars, once, under its last ticker; two may have had the same."""
-        mapped = [self._instrument(known, known.last_ticker) for known in self._with_bars()]
-        return tuple(mapped) + tuple(self._instrument(MapFile(name), name) for name in sorted(self._tickers - self._rows.keys()))
+        unmapped = [MapFile(name) for name in sorted(self._tickers - self._rows.keys())]
+        return tuple(self._instrument(known, known.last_ticker) for known in [*self._with_bars(), *unmapped])
 
     def universe(self, on: date, symbols: Iterable[str] | None = None) -> tuple[Instrument, ...]:
         """The instruments of these tickers on a date, those not listed yet too; by default of all that are listed then."""

@@ -88,7 +88,7 @@ def research_prices() -> "pd.DataFrame":
     From `skfolio`'s own dataset. For research alone: they know all later splits and dividends, have no opens or volumes, and
     are the survivors of 1990, so that nothing can be traded on them.
     """
-    from skfolio.datasets import load_sp500_dataset  # type: ignore[import-untyped]
+    from skfolio.datasets import load_sp500_dataset
 
     prices: pd.DataFrame = load_sp500_dataset()
     return prices.rename_axis(index="session")

@@ -1,5 +1,6 @@
 """A table that a person wrote, CSV or Parquet: columns found by name, and errors that name file, row and column."""
 
+import csv
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -110,21 +111,46 @@ def read_table(
 
 
 def _frame(path: Path) -> "pd.DataFrame":
-    import pandas as pd
-
     if path.suffix.lower() not in KINDS:
         raise BadInput("neither .csv nor .parquet", where=str(path), remedy="convert it to one of them")
     if not path.is_file():
         raise BadInput("no such file", where=str(path))
     try:
-        if path.suffix.lower() == ".parquet":
-            frame = pd.read_parquet(path)
-            frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
-            return frame.set_axis(pd.RangeIndex(1, len(frame) + 1))
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False, index_col=False)
-        return frame.set_axis(pd.RangeIndex(2, len(frame) + 2))
-    except (ValueError, OSError) as error:      # both readers' own errors are among these
+        return _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise BadInput(f"not a {path.suffix[1:]} table ({error})", where=str(path)) from None
+
+
+def _csv(path: Path) -> "pd.DataFrame":
+    """All cells as text, the line of each row as index. Raises `BadInput` for a row of another length than the header."""
+    import pandas as pd
+
+    with path.open(newline="", encoding="utf-8-sig") as source:
+        reader = csv.reader(source, strict=True)
+        header = next(reader, [])
+        lines, rows = [], []
+        for row in reader:
+            if row and len(row) != len(header):
+                raise BadInput(f"{len(row)} cells under a header of {len(header)}", where=f"{path} row {reader.line_num}",
+                               remedy="quote a cell that has a comma in it")
+            if row:
+                lines.append(reader.line_num)
+                rows.append(row)
+    if len(set(header)) != len(header):
+        raise BadInput("two columns have one name", where=str(path), remedy="rename one of them")
+    return pd.DataFrame(rows, columns=header, index=lines, dtype=str)
+
+
+def _parquet(path: Path) -> "pd.DataFrame":
+    """The cells as they are, rows counted from 1; a named index is a column too."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except ValueError as error:         # Arrow's own errors are among these
+        raise BadInput(f"not a parquet table ({error})", where=str(path)) from None
+    frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+    return frame.set_axis(pd.RangeIndex(1, len(frame) + 1))
 
 
 def _names(
@@ -158,6 +184,7 @@ def _find(
         if near := difflib.get_close_matches(plain, known, 1, NEARLY):
             raise UnknownName("column", name, near, where=str(path))
     elif meant in found and meant not in columns:
-        raise BadInput(f"columns '{found[meant]}' and '{name}' are both the {meant}", where=str(path), remedy="keep one of them")
+        raise BadInput(f"columns '{found[meant]}' and '{name}' are both the {meant}", where=str(path),
+                       remedy="keep one of them")
     elif meant not in columns:
         found[meant] = name
