@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.market.folder import Market
     from workbench.running.desk import Desk
-    from workbench.running.notebook import check_parameters, run as run_notebook
+    from workbench.running.notebook import check_parameters
+    from workbench.running.notebook import run as run_notebook
     from workbench.settings import Settings, read_settings
     from workbench.store import Store
     from workbench.words.identity import content_id

@@ -1,0 +1,455 @@
+"""The `workbench` command. Each sub-command reads its options, calls one function of the rooms below, and prints.
+
+Data goes to stdout (as JSON with --json), everything else to stderr. Exit codes: 0 done; 2 bad input; 3 not recorded or no
+price; 4 a strategy looked ahead; 5 an engine or notebook failed; 6 a journal does not verify; 7 claimed by another; 8 the
+store stayed locked; 9 something is not installed; 1 anything else.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench import __version__
+from workbench.errors import BadInput, WorkbenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.running.desk import Desk
+
+app = typer.Typer(name="workbench", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="From a decision in a notebook to orders, fills, and why the two differ.")
+data_app = typer.Typer(no_args_is_help=True, help="Market data in Lean's format: sample, import, check.")
+runs_app = typer.Typer(no_args_is_help=True, help="What was asked of an engine.")
+journal_app = typer.Typer(no_args_is_help=True, help="The event journal of an attempt.")
+store_app = typer.Typer(no_args_is_help=True, help="The DuckDB index.")
+app.add_typer(data_app, name="data")
+app.add_typer(runs_app, name="runs")
+app.add_typer(journal_app, name="journal")
+app.add_typer(store_app, name="store")
+
+DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of everything recorded (default: the project's).")]
+MarketOption = Annotated[Path | None, typer.Option("--market", help="Lean data folder to read prices from.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+StrategyOption = Annotated[str, typer.Option("--strategy", "-s", help="A built-in's name, or my_file.py:weights.")]
+ParamsOption = Annotated[Path | None, typer.Option("--params", help="A file of execution params.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="An execution param, name=value; may be repeated.")]
+
+
+def main() -> None:
+    """Run the command; an error of ours is one line on stderr and its exit code."""
+    try:
+        app()
+    except WorkbenchError as error:
+        _stderr().print(f"[bold red]{type(error).__name__}[/]: ", end="")
+        _stderr().print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+# Begin.
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Where the project is to be.")] = Path()) -> None:
+    """Make a project: settings, the five notebooks, a small invented market."""
+    from workbench.running import project
+
+    for path in project.init(folder):
+        typer.echo(path)
+
+
+@app.command()
+def demo(folder: Annotated[Path | None, typer.Option("--folder", help="Where to work (default: data/demo).")] = None,
+         as_json: JsonOption = False) -> None:
+    """The main job on real prices: a year of monthly decisions, one backtest, the table and the report."""
+    from workbench.running import demo as job
+
+    with _bar("demo") as progress:
+        done = job.run(folder, progress)
+    _print_table(done.rows, as_json=as_json, title=done.title)
+    _say(f"Report: {done.report}")
+
+
+@app.command()
+def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """What is installed, what is missing and how to get it. Exit code 9 where something needed is missing."""
+    from workbench.running.doctor import examine
+
+    checks = examine(_settings(data))
+    rows = [{"": {"good": "ok", "missing": "MISSING", "optional": "-"}[check.state], "what": check.name, "found": check.found,
+             "remedy": check.remedy} for check in checks]
+    _print_table(rows, as_json=as_json)
+    if any(check.state == "missing" for check in checks):
+        raise typer.Exit(9)
+
+
+# Market data.
+
+@data_app.command("sample")
+def data_sample(folder: Annotated[Path | None, typer.Argument(help="Lean data folder to write (default: the project's).")] = None,
+                data: DataOption = None) -> None:
+    """Write the sample: real daily prices of AAPL, FB, GOOG, IBM and MSFT, 2000 to 2013."""
+    from workbench.market.sample import write_sample
+
+    _say(f"{write_sample(folder or _settings(data).market)}: real daily prices of five stocks, 2000 to 2013")
+
+
+@data_app.command("import")
+def data_import(source: Annotated[Path, typer.Argument(help="A CSV or Parquet file, or a folder of them.")],
+                folder: Annotated[Path | None, typer.Option("--into", help="Lean data folder to write into.")] = None,
+                column: Annotated[list[str] | None, typer.Option("--column", help="field=column, where names differ.")] = None,
+                exchange: Annotated[str, typer.Option(help="Exchange letter for the map files: N, Q, P …")] = "N",
+                sort: Annotated[bool, typer.Option("--sort", help="Put the rows in order of date first.")] = False,
+                data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Bring your own daily bars in. All is checked first; nothing is written unless all is good."""
+    from workbench.market.importer import import_bars
+
+    done = import_bars(source, folder or _settings(data).market, columns=_pairs(column, "--column") or None, exchange=exchange,
+                       sort=sort)
+    _print_table([_plain(item) for item in done], as_json=as_json)
+
+
+@data_app.command("check")
+def data_check(folder: Annotated[Path | None, typer.Argument(help="Lean data folder (default: the project's).")] = None,
+               data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Gaps, jumps without a factor, zero volume, duplicates. Exit code 1 where something was found."""
+    from workbench.market.check import check
+    from workbench.market.folder import Market
+
+    findings = check(Market(folder or _settings(data).market))
+    _print_table([_plain(finding) for finding in findings], as_json=as_json, title="" if findings else "nothing odd found")
+    if findings:
+        raise typer.Exit(1)
+
+
+# Decide, preview, run.
+
+@app.command()
+def decide(
+    strategy: StrategyOption = "momentum",
+    on: Annotated[list[str] | None, typer.Option("--date", help="A rebalance date; may be repeated.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First date of a range.")] = None,
+    last: Annotated[str | None, typer.Option("--until", help="Last date of a range.")] = None,
+    every: Annotated[str, typer.Option(help="daily, weekly, month-start, month-end, quarter-start, quarter-end")] = "month-start",
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="A strategy parameter, name=value.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Take weights from a table (date, symbol, weight) instead.")] = None,
+    name: Annotated[str | None, typer.Option(help="With --weights: what to file the decisions under.")] = None,
+    data: DataOption = None, market: MarketOption = None, as_json: JsonOption = False,
+) -> None:
+    """Decide target weights and record them: a snapshot and its intents for each rebalance date."""
+    desk = _desk(data, market)
+    if weights is not None:
+        found = list(desk.decide_weights(weights, name=name))
+    else:
+        days = _days(desk, on, first, last, every)
+        with _bar("deciding") as progress:
+            found = []
+            for snapshot in desk.decide_each(strategy, days, _pairs(param, "--param")):
+                found.append(snapshot)
+                progress(len(found), len(days))
+    _print_table([{"rebalance_date": s.rebalance_date, "snapshot_id": s.snapshot_id, "strategy": s.strategy,
+                   "as_of": s.snapshot_date, "names": sum(1 for item in s.items if item.target_weight), "gross": s.gross, "net": s.net} for s in found],
+                 as_json=as_json)
+
+
+@app.command()
+def preview(
+    strategy: StrategyOption = "momentum",
+    on: Annotated[str | None, typer.Option("--date", help="The rebalance date (default: the last one decided).")] = None,
+    params: ParamsOption = None, settings: SetOption = None, data: DataOption = None, market: MarketOption = None,
+    cash: Annotated[str | None, typer.Option(help="Equity in dollars to size from.")] = None, as_json: JsonOption = False,
+) -> None:
+    """A rebalance before it is run: orders, turnover, estimated cost, blocked names, difference to the last decision."""
+    desk = _desk(data, market)
+    decisions = desk.decisions(strategy)
+    seen = desk.preview(decisions.of(_day(on)) if on else decisions.last, desk.params(params, **_pairs(settings, "--set")),
+                        equity=Decimal(cash) if cash else None)
+    rows = [{"symbol": line.symbol, "target": line.target_weight, "change": line.target_weight - line.previous_weight,
+             "held": line.held, "order": line.order, "price": line.price, "value": line.value, "cost": line.cost,
+             "cut or blocked by": ", ".join(line.rules)} for line in seen.lines]
+    _print_table(rows, as_json=as_json, title=repr(seen))
+
+
+@app.command()
+def run(
+    until: Annotated[str, typer.Option("--until", help="The last rebalance date to execute.")],
+    strategy: StrategyOption = "momentum",
+    on: Annotated[str | None, typer.Option("--date", help="Report this rebalance date only.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write everything and start nothing.")] = False,
+    params: ParamsOption = None, settings: SetOption = None,
+    engine: Annotated[str | None, typer.Option(help="embedded")] = None,
+    cash: Annotated[str | None, typer.Option(help="US dollars to start with.")] = None,
+    data: DataOption = None, market: MarketOption = None, as_json: JsonOption = False,
+) -> None:
+    """Trade all recorded decisions up to a date in one backtest. Asking again finds the run that already did."""
+    desk = _desk(data, market)
+    decisions = desk.decisions(strategy, until=until)
+    chosen = desk.params(params, **_pairs(settings, "--set"))
+    money = Decimal(cash) if cash else None
+    if dry_run:
+        made = desk.prepare(decisions, chosen, engine=engine, cash=money)
+        _print_table([{"run_id": made.run_id, "dates": len(made.rebalance_dates), "start": made.start, "end": made.end,
+                       "rejected": len(made.rejected), "folder": desk.data / "runs" / made.run_id}], as_json=as_json)
+        return
+    with _bar("trading") as progress:
+        done = desk.execute(decisions, chosen, engine=engine, cash=money, progress=progress)
+    _say(f"run {done.run.run_id}, attempt {done.attempt.attempt}" + (" (found: it had been run before)" if done.found else ""))
+    _print_table(desk.table(done.run.run_id, dates=None if on is None else [_day(on)]), as_json=as_json)
+
+
+@app.command()
+def ingest(
+    path: Annotated[Path, typer.Argument(help="A journal, Lean's order events, or a list of events.")],
+    run_id: Annotated[str | None, typer.Option("--run", help="The run a plain list belongs to.")] = None,
+    source: Annotated[str | None, typer.Option(help="What to call the teller of a plain list.")] = None,
+    data: DataOption = None, as_json: JsonOption = False,
+) -> None:
+    """Read events of any source into the store. A file twice changes nothing; bad lines are kept with their reason."""
+    _print_table([_plain(_desk(data, None).store.ingest(path, run_id=run_id, source=source))], as_json=as_json)
+
+
+# Look.
+
+@runs_app.command("ls")
+def runs_ls(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Every run and its last attempt."""
+    desk = _desk(data, None)
+    from workbench.running.desk import RUNS
+
+    found = desk.store.rows(RUNS)
+    _print_table([dict(zip(found.columns, row, strict=True)) for row in found], as_json=as_json)
+
+
+@runs_app.command("show")
+def runs_show(run_id: Annotated[str, typer.Argument(help="A run id, or the unique beginning of one.")],
+              data: DataOption = None, as_json: JsonOption = False) -> None:
+    """One run: its request, its attempts, and its table."""
+    desk = _desk(data, None)
+    from workbench.running import records
+
+    found = desk.run(run_id)
+    attempts = [_plain(attempt) for attempt in records.attempts(desk.data, found.run_id)]
+    if as_json:
+        typer.echo(_json({"run": found.body(), "attempts": attempts, "table": desk.table(found.run_id)}))
+        return
+    _say(repr(found))
+    shown = ("attempt", "state", "started_at", "ended_at", "cause")
+    _print_table([{key: row[key] for key in shown} for row in attempts], as_json=False)
+    _print_table(desk.table(found.run_id), as_json=False)
+
+
+@app.command()
+def report(run_id: Annotated[str, typer.Argument(help="A run id, or the unique beginning of one.")],
+           on: Annotated[list[str] | None, typer.Option("--date", help="Only this rebalance date; may be repeated.")] = None,
+           out: Annotated[Path | None, typer.Option(help="The HTML file (default: in the reports folder).")] = None,
+           data: DataOption = None, market: MarketOption = None) -> None:
+    """One self-contained HTML page: what was wanted, what was traded, and why the two differ."""
+    dates = [_day(text) for text in on] if on else None
+    typer.echo(_desk(data, market).report(run_id, out=out, dates=dates))
+
+
+@app.command()
+def dashboard(data: DataOption = None, port: Annotated[int, typer.Option(help="0 finds a free one.")] = 0,
+              open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True) -> None:
+    """Serve the dashboard notebook as a page, on this machine only, behind a token."""
+    from workbench.running.dashboard import serve
+
+    serve(_settings(data), port=port, open_browser=open_browser)
+
+
+@app.command()
+def notebook(name: Annotated[str, typer.Argument(help="A notebook by name or number: 3_execute, execute or 3.")],
+             param: Annotated[list[str] | None, typer.Option("--param", "-p", help="A parameter, name=value.")] = None,
+             out: Annotated[Path | None, typer.Option(help="The executed copy (default: in the reports folder).")] = None) -> None:
+    """Run a notebook with papermill; its parameters are checked first, its executed copy is kept."""
+    from workbench.running import notebook as notebooks
+
+    settings = _settings(None)
+    path = notebooks.find(settings.notebooks, name)
+    typer.echo(notebooks.run(path, _pairs(param, "--param"), out or settings.reports / "notebooks" / path.name, progress=True))
+
+
+@journal_app.command("verify")
+def journal_verify(path: Annotated[Path, typer.Argument(help="A journal.jsonl, or a run's folder.")],
+                   as_json: JsonOption = False) -> None:
+    """Walk the chain of a journal. Exit code 6, and the line, where it does not hold."""
+    from workbench.algorithm import journal
+    from workbench.errors import JournalBroken
+
+    files = sorted(path.rglob("journal.jsonl")) if path.is_dir() else [path]
+    if not files or not all(file.is_file() for file in files):
+        raise BadInput("no journal here", where=str(path))
+    verdicts = [(file, journal.verify(journal.read_lines(str(file)))) for file in files]
+    _print_table([{"journal": file, "good": v.good, "lines": v.lines, "sealed up to": v.trusted, "closed": v.closed,
+                   "first doubt": v.line or "", "why": v.why} for file, v in verdicts], as_json=as_json)
+    for file, verdict in verdicts:
+        if not verdict.good:
+            raise JournalBroken(str(file), verdict.line, verdict.why)
+
+
+@store_app.command("rebuild")
+def store_rebuild(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Make the store again from the files. The old one serves until the new one is whole."""
+    desk = _desk(data, None)
+    with _spinner("reading the files"):
+        desk.store.rebuild(desk.data)
+    _print_table([desk.store.counts()], as_json=as_json)
+
+
+@app.command()
+def sql(query: Annotated[str, typer.Argument(help="One SELECT.")], data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Ask the store in plain SQL; statements that write are refused."""
+    found = _desk(data, None).store.rows(query)
+    _print_table([dict(zip(found.columns, row, strict=True)) for row in found], as_json=as_json)
+
+
+# Small things.
+
+def _settings(data: Path | None, market: Path | None = None) -> Any:
+    from workbench.settings import read_settings
+
+    return read_settings(data=data and data.resolve(), market=market and market.resolve())
+
+
+def _desk(data: Path | None, market: Path | None) -> "Desk":
+    from workbench.running.desk import Desk
+
+    return Desk(settings=_settings(data, market))
+
+
+def _days(desk: "Desk", on: list[str] | None, first: str | None, last: str | None, every: str) -> list[date]:
+    if on and not (first or last):
+        return [_day(text) for text in on]
+    if first and last and not on:
+        return list(desk.rebalance_dates(_day(first), _day(last), every))
+    raise BadInput("say which dates", remedy="give --date (once or more), or --from and --until")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{text!r} is not a date YYYY-MM-DD") from None
+
+
+def _pairs(given: Iterable[str] | None, option: str) -> dict[str, Any]:
+    """`name=value` options; values that read as JSON are that (numbers, flags, lists, objects), else text."""
+    found: dict[str, Any] = {}
+    for item in given or ():
+        name, equals, text = item.partition("=")
+        if not equals or not name:
+            raise BadInput(f"{item!r} is not name=value", where=option)
+        try:
+            found[name] = json.loads(text, parse_float=str)
+        except json.JSONDecodeError:
+            found[name] = text
+    return found
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    from dataclasses import fields
+
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _print_table(rows: Iterable[Mapping[str, Any]], *, as_json: bool, title: str = "") -> None:
+    found = list(rows)
+    if as_json:
+        typer.echo(_json(found))
+        return
+    from rich.table import Table
+
+    if title:
+        _say(title)
+    if not found:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in found[0]:
+        numeric = all(isinstance(row[name], int | float | Decimal) or row[name] is None for row in found)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in found:
+        table.add_row(*(_cell(value) for value in row.values()))
+    _stdout().print(table)
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "-"
+    if isinstance(value, Decimal):
+        exponent = value.normalize().as_tuple().exponent
+        return f"{value:,f}" if isinstance(exponent, int) and exponent > -7 else f"{value:,.6f}"
+    return escape(str(value))
+
+
+def _json(value: Any) -> str:
+    from workbench.algorithm.journal import to_json
+
+    return to_json(_jsonable(value))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float):
+        return Decimal(repr(value)) if value == value and abs(value) != float("inf") else None
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def _say(text: str) -> None:
+    _stderr().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _stdout() -> "Console":
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 200)
+
+
+def _stderr() -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Any]:
+    """A progress bar on stderr, shown where somebody looks and only once something has taken a while."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=_stderr(),
+                  transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def progress(done: int, total: int, say: str | None = None) -> None:
+            bar.update(task, completed=done, total=total, description=say or what)
+
+        yield progress
+
+
+@contextmanager
+def _spinner(what: str) -> Iterator[None]:
+    with _stderr().status(what):
+        yield
+
+
+if __name__ == "__main__":
+    main()
