@@ -50,7 +50,8 @@ def checked(answer: Any, symbols: Iterable[str], *, where: str) -> "pd.Series[fl
 
     known = tuple(symbols)
     if not isinstance(answer, pd.Series):
-        raise BadInput(f"a strategy answers with a pandas Series of weights by symbol, not {type(answer).__name__}", where=where)
+        raise BadInput(f"a strategy answers with a pandas Series of weights by symbol, not {type(answer).__name__}",
+                       where=where)
     for symbol in answer.index:
         if symbol not in known:
             raise UnknownName("symbol", str(symbol), known, where=where)

@@ -64,7 +64,7 @@ def minimum_variance(view: View, *, lookback: int = 126, gross: float = 1.0, max
     if max_weight * len(returns.columns) < gross:
         raise BadInput(f"{len(returns.columns)} symbols of at most {max_weight} each can't hold gross {gross}",
                        remedy="raise max_weight, lower gross, or widen the universe")
-    from skfolio.optimization import MeanRisk  # type: ignore[import-untyped]
+    from skfolio.optimization import MeanRisk
 
     model = MeanRisk(min_weights=0.0, max_weights=min(1.0, max_weight / gross)).fit(returns)
     return pd.Series(model.weights_ * gross, index=returns.columns, dtype=float).clip(lower=0.0).round(PLACES)
