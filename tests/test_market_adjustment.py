@@ -78,6 +78,23 @@ def test_rounding_is_not_an_event(decimals):
     assert from_adjusted(bars, [round(close / 10, decimals) for close in closes], decimals=decimals) == ()
 
 
+def test_less_than_half_a_cent_is_no_dividend():
+    """Lean would pay nothing, and single precision makes such steps every day."""
+    bars = make_bars(DAYS[:3], [10, 10, 10])
+
+    assert from_adjusted(bars, [9.996, 9.996, 10], decimals=9) == ()
+
+
+def test_a_stock_that_paid_itself_away_keeps_its_cents():
+    """Factors below what twelve decimals hold are written in full."""
+    closes = [10.0] * 20
+    changes = [Change(ex_date=day, dividend=Decimal("9.5")) for day in DAYS[1:20]]
+    calendar = read_invented().calendar
+    actions = factor_file("xyz", make_bars(DAYS[:20], closes), changes, calendar).actions(calendar)
+
+    assert [one.per_share for one in actions] == [Decimal("9.50")] * 19
+
+
 def test_a_fall_by_half_is_not_a_split():
     """The adjusted close falls too: nothing was exchanged."""
     bars = make_bars(DAYS[:4], [53.5, 53.5, 25.75, 26])

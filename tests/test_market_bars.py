@@ -129,6 +129,13 @@ def test_columns_cannot_be_written_to(invented):
         bars.close[0] = 1
 
 
+def test_bars_print_their_span(invented):
+    """Not their columns."""
+    assert repr(read_daily(daily_path(invented, "alfa"))) == "Bars(505 rows, 2019-01-02 to 2020-12-31)"
+    assert repr(join([])) == "Bars(0 rows)"
+    assert empty() != "no bars"
+
+
 def test_columns_have_one_length():
     """A frame with a hole is no frame."""
     none = empty()
@@ -182,6 +189,16 @@ def test_a_side_without_quotes_is_zero(tmp_path):
     assert list(quotes.bid_open) == [0, 50]
     assert list(quotes.ask_close) == [105, 0]
     assert list(quotes.ask_size) == [7, 0]
+
+
+def test_a_bad_minute_row_is_named(tmp_path):
+    """As a daily one is."""
+    folder = tmp_path / "equity" / "usa" / "minute" / "xyz"
+    folder.mkdir(parents=True)
+    (folder / "20200102_trade.zip").write_bytes(zipped("x.csv", b"34200000,1,1,1,1,1\n34260000,1,1,1,1\n"))
+
+    with pytest.raises(BadInput, match=r"row 2: '34260000,1,1,1,1' is not time,open,high,low,close,volume in whole numbers"):
+        read_minute(tmp_path, "XYZ", date(2020, 1, 2))
 
 
 def test_minutes_out_of_order_are_refused(tmp_path):

@@ -202,6 +202,36 @@ def test_a_damaged_database_is_named(tmp_path, invented, damage):
         read_calendar(tmp_path)
 
 
+def test_a_database_that_is_no_json_is_named(tmp_path):
+    """Another mistake than a wrong entry."""
+    (tmp_path / DATABASE).parent.mkdir()
+    (tmp_path / DATABASE).write_text("{")
+
+    with pytest.raises(BadInput, match=r"market-hours-database\.json: not JSON"):
+        read_calendar(tmp_path)
+
+
+def test_a_calendar_prints_what_it_covers(calendar):
+    """Not its five hundred days."""
+    assert repr(calendar) == "Calendar(2018-12-19 to 2021-01-07, 517 sessions)"
+
+
+def test_the_calendars_own_ends_are_told(calendar):
+    """Before the first session it knows there is one, but not which."""
+    with pytest.raises(BadInput, match="the session before of 2018-12-19 is not known"):
+        calendar.previous(calendar.first)
+    with pytest.raises(BadInput, match="the session after of 2021-01-07 is not known"):
+        calendar.next(calendar.last)
+
+
+@pytest.mark.parametrize(("every", "day"), [("month-start", date(1998, 1, 2)), ("quarter-end", date(2030, 12, 31))])
+def test_periods_at_the_calendars_ends_are_whole(written, every, day):
+    """January 1998 begins and December 2030 ends inside what the database knows."""
+    calendar = read_calendar(written)
+
+    assert calendar.rebalance_dates(day, day, every) == (day,)
+
+
 def test_late_opens_are_honoured(tmp_path, invented):
     """Lean's layout has them; its US entry has been empty so far."""
     whole = json.loads((invented / DATABASE).read_text())

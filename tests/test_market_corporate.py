@@ -165,6 +165,13 @@ def test_an_odd_ratio_is_kept_to_six_digits():
     assert action.adjustment == Decimal("0.997307")
 
 
+def test_blank_lines_are_passed_over(tmp_path):
+    """As Lean does."""
+    (tmp_path / "xyz.csv").write_text("20190102,xyz,N\n\n20501231,xyz,N\n\n")
+
+    assert len(read_map(tmp_path / "xyz.csv").rows) == 2
+
+
 @pytest.mark.parametrize("kind", ["map_files", "factor_files"])
 def test_files_keep_their_text(invented, kind):
     """Read and written again, every file is what it was."""

@@ -1,6 +1,8 @@
 """A data folder: instruments by date, joined bars, and a fingerprint of what could be known."""
 
 import shutil
+import subprocess
+import sys
 from datetime import date
 from decimal import Decimal
 
@@ -124,6 +126,16 @@ def test_bars_of_another_owner_of_the_ticker_are_cut_off(tmp_path):
     assert (list(market.bars(old).close), list(market.bars(new).close)) == ([100000, 110000], [500000, 510000, 520000])
     assert {old.instrument_id, new.instrument_id} == {one.instrument_id for one in market.instruments()}
     assert market.symbols() == ("XYZ",)
+
+
+def test_a_span_without_a_file_has_no_bars(tmp_path):
+    """The company traded under that ticker, and we don't have it: nothing is made up, and `check` says so."""
+    make_folder(tmp_path, new=make_bars(WEEK[2:], [12, 13, 14]))
+    write_rows(tmp_path, "map_files", "new", "20190603,old,N", "20190604,old,N", "20501231,new,N")
+    market = Market(tmp_path)
+
+    assert market.bars(market.instrument("OLD", WEEK[0])).days.tolist() == WEEK[2:]
+    assert repr(market) == f"Market({tmp_path}, 1 symbols)"
 
 
 def test_a_close_is_raw_and_exact(market):
@@ -269,3 +281,17 @@ def test_a_market_reads_each_file_once(tmp_path):
 
     assert before == market.bars(xyz)
     assert len(Market(tmp_path).bars(xyz)) == 1
+
+
+@pytest.mark.parametrize(("rooms", "unwanted"), [
+    ("market.calendar", {"numpy", "pandas"}),
+    ("market.folder, market.sample, market.importer, market.check, research.strategies",
+     {"pandas", "pyarrow", "exchange_calendars", "skfolio", "duckdb", "bokeh_sampledata"}),
+])
+def test_heavy_packages_wait_until_they_are_needed(rooms, unwanted):
+    """A command that only asks for a date, or resolves a ticker, does not pay for what draws frames."""
+    names = ", ".join(f"workbench.{name.strip()}" for name in rooms.split(","))
+    told = subprocess.run([sys.executable, "-c", f"import sys, {names}; print(*sys.modules)"], capture_output=True, text=True,
+                          check=True)
+
+    assert unwanted & set(told.stdout.split()) == set()

@@ -94,6 +94,12 @@ def test_the_top_are_no_worse_than_the_rest(scores, n):
     assert chosen == portfolio.top(series.iloc[::-1], n)
 
 
+def test_at_least_one_is_wanted():
+    """The best none would be all cash by mistake."""
+    with pytest.raises(BadInput, match="top 0: at least one must be wanted"):
+        portfolio.top(pd.Series({"A": 1.0}), 0)
+
+
 def test_equal_scores_go_by_the_alphabet():
     """So that two runs choose the same."""
     assert portfolio.top(pd.Series({"C": 1.0, "A": 1.0, "B": 1.0}), 2) == ("A", "B")

@@ -170,8 +170,16 @@ def test_symbols_are_found_under_their_ticker_of_the_date(invented):
     seen = market.view(market.universe(day, ["EPSI", "ZETA"]), day)
 
     assert decide(seen, "equal_weight", symbols=["EPSI", "ZETA"]).to_dict() == {"EPSO": 1.0}
-    with pytest.raises(UnknownName, match="unknown symbol 'ALFA'"):
-        decide(seen, "equal_weight", symbols=["ALFA"])
+
+
+def test_symbols_that_the_view_lacks_are_not_listed_yet(invented):
+    """A list for two years works from the first day on: ZETA joins when it can be traded."""
+    market = Market(invented)
+    day = date(2019, 6, 3)
+    seen = market.view([market.instrument("ALFA", day)], day)
+
+    assert decide(seen, "equal_weight", symbols=["ALFA", "ZETA"]).to_dict() == {"ALFA": 1.0}
+    assert decide(seen, "equal_weight", symbols=["ZETA"]).empty
 
 
 def test_a_persons_own_function_decides(view, own):
@@ -209,6 +217,26 @@ def test_a_files_parameters_are_checked_like_a_built_ins(own):
         strategy(str(path), {"lookbak": 5})
     with pytest.raises(BadInput, match="parameter 'calm': 'perhaps' is not true or false"):
         strategy(str(path), {"calm": "perhaps"})
+
+
+@pytest.mark.parametrize(("default", "given", "kept"), [
+    ("None", "x", "x"), ("None", 3, 3), ("'mean'", "median", "median"), ("('a', 'b')", "c,d", ("c", "d")),
+    ("['a']", ["e"], ("e",)),
+])
+def test_a_default_gives_its_parameter_a_kind(own, default, given, kept):
+    """Text stays text, a list stays a list, and a default of None takes anything."""
+    path = own(f"PARAMETERS = {{'how': {default}}}\ndef weights(view, params): ...\n")
+
+    assert strategy(str(path), {"how": given})[0].parameter("how") == kept
+
+
+@pytest.mark.parametrize(("default", "given", "told"), [("'mean'", 3, "3 is not text"), ("['a']", 3, "3 is not a list")])
+def test_a_value_of_another_kind_is_refused(own, default, given, told):
+    """With the default as an example of what is wanted."""
+    path = own(f"PARAMETERS = {{'how': {default}}}\ndef weights(view, params): ...\n")
+
+    with pytest.raises(BadInput, match=f"parameter 'how': {told}; the default is"):
+        strategy(str(path), {"how": given})
 
 
 def test_a_changed_file_is_not_the_recorded_one(own):

@@ -35,9 +35,6 @@ class Table:
     frame: "pd.DataFrame"
     names: Mapping[str, str]
 
-    def __len__(self) -> int:
-        return len(self.frame)
-
     def has(self, *ours: str) -> bool:
         """Whether any of these columns is there."""
         return any(name in self.names for name in ours)

@@ -42,6 +42,9 @@ class View:
     def __repr__(self) -> str:
         return f"View({len(self.symbols)} symbols as of {self.as_of})"
 
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._bars or symbol in self._later
+
     def only(self, symbols: Iterable[str]) -> "View":
         """The same view of some of its symbols, also asked for by their later tickers.
 

@@ -149,4 +149,5 @@ def _own(path: Path, function: str, given: Mapping[str, Any]) -> tuple[Strategy,
 
 
 def _seen(view: View, symbols: tuple[str, ...] | None) -> View:
-    return view if symbols is None else view.only(symbols)
+    """The view of the symbols asked for. One that the view lacks was not listed by then: who made the view knew its name."""
+    return view if symbols is None else view.only(symbol for symbol in symbols if symbol in view)
