@@ -119,6 +119,13 @@ def test_factors_end_at_one(market):
         assert market.factor_file(one).rows[-1].date == date(2050, 12, 31)
 
 
+def test_a_factor_file_reads_as_leans_do(market):
+    """Seven decimals where they keep the cents, the close before each event, and factors back to the first bar."""
+    assert market.factor_file(market.instrument("AAPL", ENDS)).text() == (
+        "20000301,0.9854544,0.25,1\n20000620,0.9854544,0.25,101.25\n20050225,0.9854544,0.5,88.99\n"
+        "20120808,0.9854544,1,619.86\n20121106,0.9896855,1,582.8495\n20130206,0.9942058,1,457.35\n20501231,1,1,0\n")
+
+
 def test_identities_are_leans(market):
     """FB and GOOG begin where they really began, so that Lean's own identifiers come out."""
     assert market.instrument("FB", ENDS).instrument_id == "FB V6OIPNZEM8V9"

@@ -123,7 +123,7 @@ class Market:
         chosen = tuple(instruments)
         return View(
             as_of=as_of, calendar=self.calendar,
-            bars={one.symbol: self.bars(one).between(None, as_of) for one in chosen},
+            bars={one.symbol: self.bars(one) for one in chosen},
             actions={one.symbol: self.actions(one, date.min, as_of) for one in chosen},
             later={one.last_symbol: one.symbol for one in chosen},
         )

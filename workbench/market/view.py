@@ -23,8 +23,8 @@ PRICES = ("open", "high", "low", "close")
 class View:
     """Raw and adjusted prices of some symbols as they were known after the close of session `as_of`.
 
-    It holds nothing later: bars and corporate actions are cut when it is made. Prices are floats, in dollars. `later`
-    leads from the ticker a symbol's company ends with to the symbol.
+    It holds nothing later: bars are cut when it is made, and `actions` are those in force by then. Prices are floats, in
+    dollars. `later` leads from the ticker a symbol's company ends with to the symbol.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class View:
         self.symbols = tuple(bars)
         self._calendar = calendar
         self._bars = {symbol: held.between(None, as_of) for symbol, held in bars.items()}
-        self._actions = {symbol: tuple(one for one in actions[symbol] if one.ex_date <= as_of) for symbol in bars}
+        self._actions = {symbol: actions[symbol] for symbol in bars}
         self._later = later
         self._tables: dict[bool, pd.DataFrame] = {}
 
