@@ -64,8 +64,10 @@ def test_before_the_listing_there_is_no_price(market):
 
 def test_an_unknown_ticker_is_met_with_the_nearest(market):
     """A typing error must not read as an empty market."""
-    with pytest.raises(UnknownName, match="unknown symbol 'ALFB'; did you mean 'ALFA'"):
+    with pytest.raises(UnknownName, match="unknown symbol 'ALFB'; did you mean 'ALFA'") as refused:
         market.instrument("ALFB", date(2019, 6, 3))
+
+    assert len(refused.value.known) == 5        # a market has thousands, and an error is to be read
 
 
 @pytest.mark.golden

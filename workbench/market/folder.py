@@ -1,5 +1,6 @@
 """A Lean data folder as research and decisions see it: instruments resolved by date, raw bars, corporate actions."""
 
+import difflib
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -79,7 +80,8 @@ class Market:
         if found is not None:
             return self._maps[found]
         if instrument.instrument_id != security_identifier(instrument.symbol, None):
-            raise UnknownName("instrument", instrument.instrument_id, self._by_id, where=str(self.path))
+            raise UnknownName("instrument", instrument.instrument_id, _nearest(instrument.instrument_id, self._by_id),
+                              where=str(self.path))
         return MapFile(instrument.symbol)
 
     def factor_file(self, instrument: Instrument) -> FactorFile:
@@ -174,7 +176,7 @@ class Market:
         rows = self._rows.get(name)
         if rows is None:
             if name not in self._tickers:
-                raise UnknownName("symbol", name, self.symbols(), where=str(self.path))
+                raise UnknownName("symbol", name, _nearest(name, self.symbols()), where=str(self.path))
             return self._instrument(MapFile(name), name), None
         at = min(bisect_left(rows, on, key=lambda row: row[0]), len(rows) - 1)
         known = self._maps[rows[at][1]]
@@ -197,6 +199,11 @@ class Market:
         if ticker not in self._read:
             self._read[ticker] = columns.read_daily(columns.daily_path(self.path, ticker))
         return self._read[ticker]
+
+
+def _nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The few known names most like one: a market has thousands, and an error is to be read."""
+    return difflib.get_close_matches(name, known, n=5, cutoff=0.0)
 
 
 def _known_tickers(known: MapFile, as_of: date) -> list[tuple[date | None, str]]:
