@@ -211,6 +211,7 @@ def test_a_narrower_view_is_found_by_later_tickers_too(market):
 
     assert view.only(["EPSI", "ALFA"]).symbols == ("EPSO", "ALFA")
     assert view.only(["EPSI"]).as_of == date(2019, 6, 3)
+    assert ("EPSI" in view, "EPSI" in view.only(["ALFA"]), "NONE" in view) == (True, False, False)
     with pytest.raises(UnknownName):
         view.only(["NONE"])
 

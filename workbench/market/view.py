@@ -43,7 +43,7 @@ class View:
         return f"View({len(self.symbols)} symbols as of {self.as_of})"
 
     def __contains__(self, symbol: object) -> bool:
-        return symbol in self._bars or symbol in self._later
+        return symbol in self._bars or self._later.get(str(symbol)) in self._bars
 
     def only(self, symbols: Iterable[str]) -> "View":
         """The same view of some of its symbols, also asked for by their later tickers.
