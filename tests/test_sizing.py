@@ -268,11 +268,11 @@ def test_an_absurd_weight_is_held_back_alone(weight, price):
 
 
 def test_reducing_goes_first_then_larger_then_by_name():
-    """The order of sending."""
-    lines = size_all({"ALFA": "0.1", "BETA": "0.3", "GAMA": 0, "DELT": "0.1", "EPSI": "0.01", "THET": "-0.2"},
-                     held={"GAMA": 5, "EPSI": 90, "THET": 10})
+    """The order of sending. A reversal to a smaller holding frees money too; one to a larger does not."""
+    lines = size_all({"ALFA": "0.1", "BETA": "0.3", "GAMA": 0, "DELT": "0.1", "EPSI": "0.01", "THET": "-0.2", "ZETA": "-0.1"},
+                     held={"GAMA": 5, "EPSI": 90, "THET": 10, "ZETA": 300})
 
-    assert list(lines) == ["EPSI", "GAMA", "BETA", "THET", "ALFA", "DELT"]
+    assert list(lines) == ["ZETA", "EPSI", "GAMA", "BETA", "THET", "ALFA", "DELT"]
 
 
 @pytest.mark.parametrize("equity", [0, -1])
@@ -438,7 +438,7 @@ def test_what_only_reduces_is_never_made_smaller(market):
     free = size_all(**market | {"max_order_notional": None, "max_turnover": None})
     for name, line in size_all(**market).items():
         wanted = free[name]
-        if wanted.reduces:
+        if closing(wanted) == abs(wanted.order):
             assert line.order == wanted.order
         assert abs(line.order) >= closing(wanted)
         assert line.order * wanted.order >= 0
@@ -576,7 +576,7 @@ def test_sized_values_hold_together(market):
     """`order`, `reduces` and `value` follow from what is held, the target and the price."""
     for line in size_all(**market).values():
         assert line.held + line.order == line.target
-        assert line.reduces == (abs(line.target) < abs(line.held) and line.target * line.held >= 0)
+        assert line.reduces == (abs(line.target) < abs(line.held))
         assert line.value == worth(line, line.order)
 
 

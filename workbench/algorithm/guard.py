@@ -41,7 +41,6 @@ class Limits(Protocol):
     def max_daily_loss(self) -> Any: ...
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One order about to be sent. Quantities are signed shares, prices dollars, `now` a moment of any one clock.
@@ -137,8 +136,9 @@ class Guard:
         if heaviest is not None and after > heaviest * self.equity + order.lot_value:
             return Refusal(rule="max_weight",
                            detail=f"{after:.2f} dollars of {order.symbol}, limit {heaviest} of {self.equity:.2f}")
-        gross = self.gross + after - abs(order.held) * (order.price or Decimal(0))
-        if widest is not None and gross > widest * self.equity + slack:
+        more = after - abs(order.held) * (order.price or Decimal(0))
+        gross = self.gross + more
+        if widest is not None and more > 0 and gross > widest * self.equity + slack:
             return Refusal(rule="max_gross", detail=f"gross {gross:.2f} dollars, limit {widest} of {self.equity:.2f}")
         return None
 

@@ -113,8 +113,8 @@ class Sized:
 
     @property
     def reduces(self) -> bool:
-        """Whether the order only brings the holding nearer to zero."""
-        return _reduces(self.held, self.target)
+        """Whether less is held afterwards, on whichever side: what frees money, and goes first."""
+        return abs(self.target) < abs(self.held)
 
     @property
     def value(self) -> Decimal:
@@ -348,10 +348,6 @@ def _closing(line: Sized) -> Decimal:
     if line.held == 0 or (line.order > 0) == (line.held > 0):
         return ZERO
     return min(abs(line.order), abs(line.held))
-
-
-def _reduces(held: Decimal, target: Decimal) -> bool:
-    return abs(target) < abs(held) and (target == 0 or (target > 0) == (held > 0))
 
 
 def _toward_zero(held: Decimal, target: Decimal) -> Decimal:
