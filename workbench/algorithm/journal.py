@@ -4,12 +4,14 @@ Standard library only: Lean imports this module by its bare name, from the algor
 
 One writer, one file, append-only, never resumed. A `seal` line holds the sha256 of all bytes since the seal before it,
 that seal's line included, so each seal covers everything before: after every line on paper and live, after every 1,000
-lines in a backtest, and after the last line of all. `verify` walks the chain.
+lines in a backtest, and after the last line of all. A seal has the clocks of the line it follows, so that every byte of it
+follows from what it seals: `verify` walks the chain and finds a change in the last seal too.
 """
 
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -107,45 +109,62 @@ class Journal:
         self._unsealed = hashlib.sha256()
         self._since_seal = 0
         self._last_seal: str | None = None
-        self._head = f'{{"schema":"{SCHEMA}","run_id":{to_json(run_id)},"attempt":{attempt},"seq":'
+        self._one_at_a_time = threading.Lock()      # live, Lean schedules, and tells of orders, in threads of their own
         self._file: BinaryIO = Path(path).open("xb")      # noqa: SIM115 (open for as long as the algorithm runs)
 
     def write(self, kind: str, occurred_at: datetime, **fields: Any) -> None:
-        """Append one line, and a seal after it where one is due."""
-        self._append(kind, occurred_at, fields)
-        if self.live or self._since_seal >= SEAL_EVERY:
-            self._write_seal(occurred_at)
+        """Append one line, and a seal after it where one is due. On paper and live it leaves the process at once."""
+        with self._one_at_a_time:
+            clocks = self._append(kind, occurred_at, fields)
+            if self.live or self._since_seal >= SEAL_EVERY:
+                self._seal(clocks)
+            if self.live:
+                self._file.flush()
 
     def sync(self) -> None:
         """Force everything written so far to the disk: before each send, on paper and live."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self._one_at_a_time:
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def close(self, occurred_at: datetime) -> None:
         """Write the last line and the last seal."""
-        counts = dict(sorted(self.counts.items()))
-        self._append("closed", occurred_at, {"counts": counts, "last_seq": self.seq + 1})
-        self._write_seal(occurred_at)
-        self.sync()
-        self._file.close()
+        with self._one_at_a_time:
+            counts = dict(sorted(self.counts.items()))
+            self._seal(self._append("closed", occurred_at, {"counts": counts, "last_seq": self.seq + 1}))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
 
-    def _append(self, kind: str, occurred_at: datetime, fields: Mapping[str, Any]) -> None:
-        self.seq += 1
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+    def _append(self, kind: str, occurred_at: datetime, fields: Mapping[str, Any]) -> tuple[str, str]:
         occurred = instant(occurred_at)
-        recorded = instant(self.now()) if self.live else occurred
-        body = to_json(fields)[1:-1]
-        line = (f'{self._head}{self.seq},"kind":"{kind}","occurred_at":"{occurred}","recorded_at":"{recorded}"'
-                f'{"," if body else ""}{body}}}\n').encode()
-        self._file.write(line)
-        self._unsealed.update(line)
-        self._since_seal += 1
+        clocks = occurred, instant(self.now()) if self.live else occurred
+        self._put(kind, _line(self.run_id, self.attempt, self.seq + 1, kind, clocks, to_json(fields)))
+        return clocks
 
-    def _write_seal(self, occurred_at: datetime) -> None:
+    def _seal(self, clocks: tuple[str, str]) -> None:
         digest, previous = self._unsealed.hexdigest(), self._last_seal
         self._unsealed = hashlib.sha256()
-        self._append("seal", occurred_at, {"sha256": digest, "previous": previous})
+        self._put("seal", _seal_line(self.run_id, self.attempt, self.seq + 1, clocks, digest, previous))
         self._last_seal, self._since_seal = digest, 0
+
+    def _put(self, kind: str, line: bytes) -> None:
+        self._file.write(line)
+        self._unsealed.update(line)
+        self.seq += 1
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self._since_seal += 1
+
+
+def _line(run_id: str, attempt: int, seq: int, kind: str, clocks: tuple[str, str], fields: str) -> bytes:
+    """One line's bytes. `fields` is the JSON object of what this kind alone has."""
+    head = (f'{{"schema":"{SCHEMA}","run_id":{to_json(run_id)},"attempt":{attempt},"seq":{seq},"kind":"{kind}",'
+            f'"occurred_at":"{clocks[0]}","recorded_at":"{clocks[1]}"')
+    return f"{head}}}\n".encode() if fields == "{}" else f"{head},{fields[1:]}\n".encode()
+
+
+def _seal_line(run_id: str, attempt: int, seq: int, clocks: tuple[str, str], digest: str, previous: str | None) -> bytes:
+    return _line(run_id, attempt, seq, "seal", clocks, to_json({"sha256": digest, "previous": previous}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,35 +186,47 @@ class Verdict:
 def verify(lines: Iterable[bytes]) -> Verdict:
     """Walk a journal's lines (each with its newline) and say whether the chain holds, and where it first does not."""
     digest, previous = hashlib.sha256(), None
+    before: dict[str, Any] = {}
     count = trusted = 0
-    closed = False
-    first = 1
-    for number, line in enumerate(lines, start=1):
-        count = number
+    closed = ended = False
+
+    def broken(line: int, why: str) -> Verdict:
+        return Verdict(good=False, lines=count, trusted=trusted, closed=False, line=line, why=why)
+
+    for count, line in enumerate(lines, start=1):
         if not line.endswith(b"\n"):
-            return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=number,
-                           why=f"the last line is torn ({len(line)} bytes without an end); lines 1 to {number - 1} stand")
+            return broken(count, f"the last line is torn ({len(line)} bytes without an end); lines 1 to {count - 1} stand")
         try:
             entry = json.loads(line)
-            seq, kind = int(entry["seq"]), str(entry["kind"])
+            seq, kind = entry["seq"], entry["kind"]
         except (ValueError, KeyError, TypeError):
-            return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=number, why="not a journal line")
-        if seq != number:
-            return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=number,
-                           why=f"seq is {seq} where {number} belongs: "
-                               + ("a line is missing" if seq > number else "a line is repeated or out of place"))
+            return broken(count, "not a journal line")
+        if seq != count:
+            gone = isinstance(seq, int) and seq > count
+            return broken(count, f"seq is {seq} where {count} belongs: "
+                          + ("a line is missing" if gone else "a line is repeated or out of place"))
+        if ended:
+            return broken(count, "a line after the journal was closed")
         if kind == "seal":
-            if entry.get("sha256") != digest.hexdigest() or entry.get("previous") != previous:
-                return Verdict(good=False, lines=number, trusted=trusted, closed=False, line=first,
-                               why=f"the seal on line {number} does not match: lines {first} to {number} were changed")
-            previous, trusted, first = entry["sha256"], number, number
-            digest = hashlib.sha256()
+            if line != _expected_seal(before, count, digest.hexdigest(), previous):
+                return broken(trusted + 1, f"the seal on line {count} does not match: lines {trusted + 1} to {count} were "
+                              "changed")
+            digest, previous, trusted, ended = hashlib.sha256(), entry["sha256"], count, closed
         digest.update(line)
-        closed = closed or kind == "closed"
-    good = closed and trusted == count
-    why = "" if good else (f"no seal covers the lines after {trusted}" if closed
-                           else "not closed: the writer is still at work, or was stopped")
-    return Verdict(good=good, lines=count, trusted=trusted, closed=closed, line=0 if good else min(trusted + 1, count), why=why)
+        before, closed = entry, closed or kind == "closed"
+    if ended:
+        return Verdict(good=True, lines=count, trusted=trusted, closed=True)
+    why = (f"no seal covers the lines after {trusted}" if closed else "not closed: the writer is still at work, or was stopped")
+    return Verdict(good=False, lines=count, trusted=trusted, closed=closed, line=trusted + 1 if trusted < count else 0, why=why)
+
+
+def _expected_seal(before: Mapping[str, Any], seq: int, digest: str, previous: str | None) -> bytes:
+    """The bytes of a seal after the line `before`; none where that line lacks what every line has."""
+    try:
+        clocks = before["occurred_at"], before["recorded_at"]
+        return _seal_line(before["run_id"], before["attempt"], seq, clocks, digest, previous)
+    except (KeyError, TypeError):
+        return b""
 
 
 def read_lines(path: str) -> Iterator[bytes]:
