@@ -43,91 +43,104 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rebalance:
-    """The moment a rebalance was sized: total portfolio value and cash, in dollars, read once before the first order."""
+class RebalanceLine:
+    """The account when the weights of one date were sized: dollars of equity and cash."""
 
     run_id: str
     attempt: int
+    seq: int
+    occurred_at: datetime
     rebalance_date: date
     equity: Decimal
     cash: Decimal
-    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizedLine:
-    """One holding as it was sized. `raw` is weight × budget ÷ price before any rule; None where no price was known.
+    """How one intent was sized, in signed shares: the weight's worth (`raw`), the target in lots, what was held, the order.
 
-    Quantities are signed shares: `order` = `target` − `held`. `order_ref` is None where nothing was to be sent.
+    `price` is dollars a share, of `price_time`. `order_ref` is None where no order was wanted.
     """
 
     run_id: str
     attempt: int
-    rebalance_date: date
+    seq: int
+    occurred_at: datetime
+    rebalance_date: date | None
     order_ref: str | None
     order_intent_id: str
     symbol: str
-    instrument_id: str
+    instrument_id: str | None
     price: Decimal | None
+    price_time: datetime | None
     raw: Decimal | None
-    target: Decimal
-    held: Decimal
-    order: Decimal
+    target: Decimal | None
+    held: Decimal | None
+    order: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
-    """What one rule took from a holding (`kind` capped, blocked or skipped), in signed shares; None where no price was known."""
+class CutLine:
+    """What a rule took from one intent's order: `kind` is capped, blocked or skipped, `cut` shares or None if not told."""
 
     run_id: str
     attempt: int
-    rebalance_date: date
+    seq: int
+    occurred_at: datetime
+    rebalance_date: date | None
     kind: str
     order_intent_id: str
     symbol: str
     rule: str
-    shares: Decimal | None
+    cut: Decimal | None
     detail: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
-    """What an account held of one instrument at a mark: signed shares, and the close in dollars (None: no price yet)."""
-
-    symbol: str
-    instrument_id: str
-    quantity: Decimal
-    close: Decimal | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """The account as the engine itself saw it at a session's close: what every later valuation starts from."""
+class MarkLine:
+    """One asset at a session's close as the account had it: dollars a share, signed shares, and the account's dollars."""
 
     run_id: str
     attempt: int
+    seq: int
+    occurred_at: datetime
+    symbol: str
+    instrument_id: str | None
+    close: Decimal | None
+    quantity: Decimal
     equity: Decimal
     cash: Decimal
-    occurred_at: datetime
-    positions: tuple[Position, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CorporateEvent:
-    """A split, dividend, rename or delisting as the journal heard it.
+class CorporateLine:
+    """A split, dividend, rename or delisting that the algorithm heard. What a kind does not have is None.
 
-    `cash` is dollars paid to the account; `per_share` a dividend's dollars a share; `factor` what old prices are
-    multiplied by (0.25 for four new shares for one); `old` and `new` shares (split, delisting) or tickers (rename), as text.
+    `factor` is what a split multiplies the price by, `per_share` a dividend's dollars, `cash` what the account got in
+    dollars; quantities are the shares held before and after.
     """
 
     run_id: str
     attempt: int
+    seq: int
+    occurred_at: datetime
     kind: str
     symbol: str
-    instrument_id: str
-    cash: Decimal | None
-    per_share: Decimal | None
+    instrument_id: str | None
     factor: Decimal | None
-    old: str | None
-    new: str | None
-    occurred_at: datetime
+    per_share: Decimal | None
+    cash: Decimal | None
+    old_quantity: Decimal | None
+    new_quantity: Decimal | None
+    old_symbol: str | None
+    new_symbol: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadLine:
+    """What could not be read: its file in the data folder, its line or item (0: all of it), its text, and why."""
+
+    file: str
+    line: int
+    text: str
+    reason: str

@@ -6,6 +6,10 @@ from decimal import Decimal
 
 ENDED = ("FILLED", "CANCELLED", "REJECTED", "EXPIRED")
 
+# The usual course of an order. Among ended statuses that were told of one order, the later here is the one that stands.
+LIFECYCLE = ("NEW", "PENDING_SUBMIT", "SUBMITTED", "PARTIALLY_FILLED", "PENDING_CANCEL", "INACTIVE", "UNKNOWN",
+             "CANCELLED", "EXPIRED", "REJECTED", "FILLED")
+
 # Status words of the outside world, lower case without punctuation, in ours (contracts §6).
 STATUSES = {
     "new": "NEW",
@@ -68,6 +72,21 @@ class Order:
     def remaining(self) -> Decimal:
         """Signed shares ordered and not filled."""
         return (self.quantity or Decimal(0)) - self.filled_quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """What a run holds of one asset, in signed shares, as of the last that was heard of it.
+
+    `quantity` is None, and `reason` says why, where it can't be known: that is not the same as 0.
+    """
+
+    run_id: str
+    symbol: str | None
+    instrument_id: str | None
+    quantity: Decimal | None
+    reason: str | None
+    as_of: datetime | None
 
 
 def _letters(text: str) -> str:
