@@ -3,8 +3,9 @@
 Standard library only: Lean imports this module by its bare name, from the algorithm's folder.
 """
 
+import difflib
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -44,38 +45,41 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """An item of an intents file that was refused alone: its place in the list, its name and the reason."""
+    """An item of an intents file that was refused alone: its place in the list, its name and the reason.
+
+    `rebalance_date` is the item's, where it could be read: what was refused for a date is not unwanted on it.
+    """
 
     position: int
     symbol: str
     reason: str
+    rebalance_date: date | None = field(default=None, compare=False)
 
 
 def read(items: Any) -> tuple[tuple[Intent, ...], tuple[Rejected, ...]]:
     """Intents of a parsed JSON list, and the items refused. A bad item is refused alone; a wrong shape raises ValueError.
 
-    Two weights for one symbol and date refuse the second; two items with one id likewise.
+    There is one item a symbol and date: each is sized from what is held, so two would trade the same shares twice. The
+    second is refused, and so is the second with one id.
     """
     if not isinstance(items, list):
         raise ValueError(f"order intents must be a list of objects, not {type(items).__name__}")
     good: list[Intent] = []
     bad: list[Rejected] = []
     ids: set[str] = set()
-    weighted: set[tuple[date, str]] = set()
+    named: set[tuple[date, str]] = set()
     for position, item in enumerate(items):
         try:
             intent = _read_one(item)
             if intent.order_intent_id in ids:
                 raise ValueError(f"order_intent_id {intent.order_intent_id} appears twice")
-            if intent.weight is not None and (intent.rebalance_date, intent.instrument_id) in weighted:
-                raise ValueError(f"{intent.rebalance_date} has two weights for {intent.symbol}")
+            if (intent.rebalance_date, intent.instrument_id) in named:
+                raise ValueError(f"{intent.rebalance_date} has two items for {intent.symbol}")
         except ValueError as error:
-            name = item.get("symbol") if isinstance(item, dict) else None
-            bad.append(Rejected(position=position, symbol=str(name or "?"), reason=str(error)))
+            bad.append(_rejected(position, item, str(error)))
             continue
         ids.add(intent.order_intent_id)
-        if intent.weight is not None:
-            weighted.add((intent.rebalance_date, intent.instrument_id))
+        named.add((intent.rebalance_date, intent.instrument_id))
         good.append(intent)
     return tuple(good), tuple(bad)
 
@@ -83,16 +87,19 @@ def read(items: Any) -> tuple[tuple[Intent, ...], tuple[Rejected, ...]]:
 def _read_one(item: Any) -> Intent:
     if not isinstance(item, dict):
         raise ValueError(f"an intent must be an object, not {item!r}")
-    known = [field.name for field in fields(Intent)]
+    known = [known.name for known in fields(Intent)]
     for name in item:
         if name not in known:
-            raise ValueError(f"unknown field '{name}'")
+            near = difflib.get_close_matches(str(name), known, n=1)
+            raise ValueError(f"unknown field '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
     if item.get("schema", SCHEMA) != SCHEMA:
         raise ValueError(f"schema {item['schema']!r} is not {SCHEMA}")
     source = item.get("source") or "strategy"
     if source not in SOURCES:
         raise ValueError(f"source {source!r} is not one of {', '.join(SOURCES)}")
     weight, quantity = _number(item, "weight"), _number(item, "quantity")
+    if weight is not None and source == "manual":
+        raise ValueError("a manual order has a quantity, not a weight")
     if (weight is None) == (quantity is None):
         raise ValueError("exactly one of weight and quantity must be given")
     if quantity is not None and (source != "manual" or quantity == 0 or quantity != quantity.to_integral_value()):
@@ -107,6 +114,8 @@ def _read_one(item: Any) -> Intent:
         raise ValueError(f"order_type {order_type!r} is not one of {', '.join(ORDER_TYPES)}")
     if limit is not None and order_type not in (None, "LMT"):
         raise ValueError(f"a limit_price with order_type {order_type} has no meaning")
+    if limit is not None:
+        order_type = "LMT"      # also where the params would send it to the market: a limit is never dropped
     signed = weight if weight is not None else quantity
     assert signed is not None
     return Intent(
@@ -123,6 +132,15 @@ def _read_one(item: Any) -> Intent:
         limit_price=limit,
         source=source,
     )
+
+
+def _rejected(position: int, item: Any, reason: str) -> Rejected:
+    given = item if isinstance(item, dict) else {}
+    try:
+        day = _date(given, "rebalance_date")
+    except ValueError:
+        day = None
+    return Rejected(position=position, symbol=str(given.get("symbol") or "?"), reason=reason, rebalance_date=day)
 
 
 def symbol(value: Any) -> str:

@@ -4,10 +4,13 @@ Standard library only: Lean imports this module by its bare name, from the algor
 """
 
 import difflib
+import re
 from dataclasses import MISSING, dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+SCHEMA = "params/1"
+SYMBOL = re.compile(r"[A-Z0-9.\-]{1,12}")
 ROUNDINGS = ("up", "down", "nearest", "fit")
 ORDER_TYPES = ("MKT", "MOO", "MOC", "LMT")
 TIMES_IN_FORCE = ("GTC", "DAY")
@@ -72,6 +75,8 @@ def read(given: Any) -> ExecutionParams:
     """Params from a parsed JSON object. Raises ValueError naming the field, the value and what is allowed."""
     if not isinstance(given, dict):
         raise ValueError(f"execution params must be an object with fields, not {type(given).__name__}")
+    if given.get("schema", SCHEMA) != SCHEMA:
+        raise ValueError(f"schema {given['schema']!r} is not {SCHEMA}")
     given = {name: value for name, value in given.items() if name != "schema"}
     defaults = {item.name: item.default for item in fields(ExecutionParams)}
     _refuse_unknown("execution param", given, defaults)
@@ -153,7 +158,11 @@ def _flag(name: str, value: Any) -> bool:
 def _symbols(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, list | tuple):
         raise ValueError(f"{name} must be a list of symbols, not {value!r}")
-    return tuple(sorted({str(item).strip().upper() for item in value}))
+    found = {str(item).strip().upper() for item in value}
+    for symbol in found:
+        if not SYMBOL.fullmatch(symbol):
+            raise ValueError(f"{name}: {symbol!r} is not a US ticker, and would match none")
+    return tuple(sorted(found))
 
 
 def _one_of(allowed: tuple[str, ...]) -> Any:

@@ -3,11 +3,9 @@
 from typing import Any
 
 from workbench.algorithm import params as rules
-from workbench.algorithm.params import ExecutionParams, RiskLimits
+from workbench.algorithm.params import SCHEMA, ExecutionParams, RiskLimits
 from workbench.errors import BadInput
 from workbench.words.identity import content_id
-
-SCHEMA = "params/1"
 
 __all__ = ["SCHEMA", "ExecutionParams", "RiskLimits", "body", "params_id", "read"]
 

@@ -24,7 +24,7 @@ def read_fields(kind: type[T], body: Any, *, where: str) -> T:
     from pydantic import ValidationError
 
     try:
-        value: T = _adapter(kind).validate_python(body)
+        value: T = _adapter(kind).validate_python(body)     # type: ignore[arg-type]     # a class is hashable
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
