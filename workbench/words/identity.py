@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 from workbench.algorithm.journal import to_json
 
 MONEY = Decimal("1e-12")        # the store's DECIMAL(38,12): what a file holds is what the store holds
+WIDE = Context(prec=38)
 
 
 def content_id(kind: str, body: Mapping[str, Any]) -> str:
@@ -26,11 +27,16 @@ def canonical(value: Any) -> str:
 
 
 def money(value: Any) -> Decimal:
-    """A finite Decimal on the store's grid of 12 decimals. Floats by their shortest text: 0.1 is 0.1."""
+    """A finite Decimal on the store's grid of 12 decimals. Floats by their shortest text: 0.1 is 0.1.
+
+    Raises ValueError for NaN and infinity, and for what has more digits than the store keeps.
+    """
     number = value if isinstance(value, Decimal) else Decimal(str(value))
     if not number.is_finite():
         raise ValueError(f"{value!r} is not a finite number")
-    number = number.quantize(MONEY, ROUND_HALF_EVEN).normalize()
+    if number.adjusted() >= WIDE.prec - 12:
+        raise ValueError(f"{value!r} is too large: at most 26 digits before the point are kept")
+    number = number.quantize(MONEY, ROUND_HALF_EVEN, WIDE).normalize(WIDE)
     return number if number else Decimal(0)
 
 

@@ -100,6 +100,8 @@ def request(
 def read(body: Any, *, where: str) -> Run:
     """A run from its file. Raises `BadInput` where the content does not give the id it carries."""
     run = read_fields(Run, body, where=where)
+    if run.schema != SCHEMA:
+        raise BadInput(f"schema {run.schema!r} is not {SCHEMA}", where=where)
     if run.run_id != content_id("r", _identity(run)):
         raise BadInput(f"the content does not give the id {run.run_id}: the file was changed", where=where)
     return run

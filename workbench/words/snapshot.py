@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -89,29 +89,42 @@ def take(
     if len(set(symbols)) != len(symbols):
         twice = sorted({name for name in symbols if symbols.count(name) > 1})
         raise BadInput(f"two weights for {', '.join(twice)}", where=f"{strategy} {rebalance_date}")
-    gross = sum((abs(item.target_weight) for item in rounded), Decimal(0))
-    net = sum((item.target_weight for item in rounded), Decimal(0))
+    gross, net, cash_weight = _sums(rounded)
     draft = Snapshot(
         snapshot_id="", strategy=strategy, rebalance_date=rebalance_date, as_of=as_of, snapshot_date=snapshot_date,
         parameters=freeze(parameters), data_fingerprint=data_fingerprint, items=rounded, gross=gross, net=net,
         holdings=None if holdings is None else tuple(sorted((name, money(held)) for name, held in holdings.items())),
-        cash_weight=1 - net,
+        cash_weight=cash_weight,
     )
     return replace(draft, snapshot_id=content_id("s", _identity(draft)))
 
 
 def read(body: Any, *, where: str) -> Snapshot:
-    """A snapshot from its file. Raises `BadInput` where the content does not give the id it carries."""
-    if isinstance(body, dict):
-        body = dict(body)
-        for name in ("parameters", "holdings"):
-            if isinstance(body.get(name), dict):
-                body[name] = freeze(body[name])
-    snapshot = read_fields(Snapshot, body, where=where)
-    if snapshot.snapshot_id != content_id("s", _identity(snapshot)):
+    """A snapshot from its file. Raises `BadInput` where the content does not give the id it carries, or what follows from
+    the content does not."""
+    try:
+        if isinstance(body, dict):
+            body = {name: freeze(value) if name in ("parameters", "holdings") and isinstance(value, dict) else value
+                    for name, value in body.items()}
+        snapshot = read_fields(Snapshot, body, where=where)
+        found = content_id("s", _identity(snapshot))
+    except BadInput:
+        raise
+    except (TypeError, ValueError) as error:        # a moment without a zone, a parameter that is an object
+        raise BadInput(str(error), where=where) from None
+    if snapshot.schema != SCHEMA:
+        raise BadInput(f"schema {snapshot.schema!r} is not {SCHEMA}", where=where)
+    follows = (found, *_sums(snapshot.items), snapshot.as_of.astimezone(UTC).date())
+    if follows != (snapshot.snapshot_id, snapshot.gross, snapshot.net, snapshot.cash_weight, snapshot.snapshot_date):
         raise BadInput(f"the content does not give the id {snapshot.snapshot_id}: the file was changed", where=where,
                        remedy="restore it, or decide again")
     return snapshot
+
+
+def _sums(items: tuple[Item, ...]) -> tuple[Decimal, Decimal, Decimal]:
+    """Gross, net and cash weight."""
+    net = sum((item.target_weight for item in items), Decimal(0))
+    return sum((abs(item.target_weight) for item in items), Decimal(0)), net, 1 - net
 
 
 def _identity(snapshot: Snapshot) -> dict[str, Any]:
