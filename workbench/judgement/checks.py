@@ -1,0 +1,174 @@
+"""The identities that a judgement must satisfy, each by name with what is left over: a report prints them all."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from workbench.judgement.evidence import Heard
+from workbench.judgement.holdings import ZERO
+from workbench.judgement.performance import Curve
+from workbench.judgement.plan import Day
+from workbench.judgement.rebalance import Judged
+from workbench.words.event import SizedLine
+from workbench.words.identity import money
+from workbench.words.order import Order
+
+CENT = Decimal("0.01")
+Residuals = Iterator[tuple[str, Decimal]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One identity, over all the places it was looked at. It holds where no residual is beyond the tolerance.
+
+    `residual` is the one furthest from 0, in `unit`, and `where` its place; None and empty where there was nothing to look
+    at. `count` says how many places there were.
+    """
+
+    name: str
+    unit: str
+    tolerance: Decimal
+    residual: Decimal | None
+    where: str
+    count: int
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the identity holds; None where there was nothing to look at."""
+        return None if self.residual is None else abs(self.residual) <= self.tolerance
+
+    def __repr__(self) -> str:
+        if self.residual is None:
+            return f"Check({self.name}: nothing to look at)"
+        said = "holds" if self.holds else "FAILS"
+        return f"Check({self.name}: {said}, at most {self.residual:f} {self.unit} at {self.where}, {self.count} looked at)"
+
+
+def check(heard: Heard, dates: Iterable[Judged], curve: Curve) -> tuple[Check, ...]:
+    """Every identity over the dates judged and the whole run, in the order in which a report prints them."""
+    dates = tuple(dates)
+    days = tuple(Day(heard, judged.rebalance_date) for judged in dates)
+    return (
+        _worst("shortfall parts sum to paper less real", "USD", ZERO, _parts(dates)),
+        _worst("causes sum to the weight gap", "of equity", ZERO, _causes(dates)),
+        _worst("equity ties at the marks", "USD", CENT, _ties(curve, "mark")),
+        _worst("equity ties at the end", "USD", CENT, _ties(curve, "end")),
+        _worst("cash and positions make up the equity of a mark", "USD", CENT, _marks(heard)),
+        _worst("fills and corporate events explain the positions", "shares", ZERO, _positions(heard)),
+        _worst("they explain what was held at sizing", "shares", ZERO, _held(days)),
+        _worst("an order is its target less what was held", "shares", ZERO, _sizes(days)),
+        _worst("an order is sent as it was sized", "shares", ZERO, _sent(days)),
+        _worst("no order is filled beyond its quantity", "shares", ZERO, _overfilled(heard)),
+        _worst("no fill is older than its sizing", "seconds", ZERO, _ages(days)),
+        _worst("decision prices are the market's closes", "USD", ZERO, _decision_prices(heard)),
+        _worst("closes at the marks are the market's", "USD", ZERO, _closes(heard)),
+    )
+
+
+def _worst(name: str, unit: str, tolerance: Decimal, residuals: Residuals) -> Check:
+    found = list(residuals)
+    where, worst = max(found, key=lambda one: abs(one[1]), default=("", None))
+    return Check(name=name, unit=unit, tolerance=tolerance, residual=None if worst is None else worst + 0, where=where,
+                 count=len(found))
+
+
+def _parts(dates: Iterable[Judged]) -> Residuals:
+    for judged in dates:
+        places = [(f"{judged.rebalance_date} {row.symbol}", row.shortfall) for row in judged.rows]
+        for where, cost in [*places, (str(judged.rebalance_date), judged.shortfall)]:
+            if cost.residual is not None:
+                yield where, cost.residual
+
+
+def _causes(dates: Iterable[Judged]) -> Residuals:
+    for judged in dates:
+        if judged.waterfall is not None:
+            yield str(judged.rebalance_date), judged.waterfall.residual
+
+
+def _ties(curve: Curve, what: str) -> Residuals:
+    yield from ((str(tie.day), tie.residual) for tie in curve.ties if tie.what == what)
+
+
+def _marks(heard: Heard) -> Residuals:
+    """Not of a cash account: what it sold is in its equity at once, and in its cash only when it has settled."""
+    if heard.evidence.params.brokerage == "ib-cash":
+        return
+    for mark in heard.marks:
+        held = {name: shares for name, shares in mark.quantities.items() if shares}
+        if held.keys() <= mark.closes.keys():
+            value = sum((shares * mark.closes[name] for name, shares in held.items()), ZERO)
+            yield str(mark.day), mark.equity - mark.cash - value
+
+
+def _positions(heard: Heard) -> Residuals:
+    for mark in heard.marks:
+        for name, shares in mark.quantities.items():
+            yield f"{mark.day} {heard.symbol_of(name)}", shares - heard.ledger.shares(name, mark.occurred_at)
+
+
+def _held(days: Iterable[Day]) -> Residuals:
+    for day in days:
+        for line in day.sized.values():
+            if line.held is not None:
+                explained = day.heard.ledger.shares(day.heard.id_of(line), day.since, before=True)
+                yield f"{day.day} {line.symbol}", line.held - explained
+
+
+def _sizes(days: Iterable[Day]) -> Residuals:
+    for day in days:
+        for line in day.sized.values():
+            if line.order is not None and line.target is not None and line.held is not None:
+                yield f"{day.day} {line.symbol}", line.order - (line.target - line.held)
+
+
+def _sent(days: Iterable[Day]) -> Residuals:
+    """The sized lines' own orders, but for those that a later split has changed: what is sent again is not sized again."""
+    for day in days:
+        sent = {order.client_order_id: order for plan in day.plans.values() for order in day.orders(plan)}
+        for line in day.sized.values():
+            order = sent.get(line.order_ref) if line.order_ref is not None else None
+            if order is None or order.quantity is None or line.order is None or _split_since(day, line, order):
+                continue
+            yield f"{day.day} {line.symbol}", order.quantity - line.order
+
+
+def _split_since(day: Day, line: SizedLine, order: Order) -> bool:
+    return any(event.factor is not None and event.occurred_at > day.since
+               and (order.last_status_at is None or event.occurred_at <= order.last_status_at)
+               for event in day.heard.actions(day.heard.id_of(line)))
+
+
+def _overfilled(heard: Heard) -> Residuals:
+    for order in heard.evidence.orders:
+        if order.quantity is not None:
+            beyond = abs(order.filled_quantity) - abs(order.quantity)
+            yield f"order {order.order_id}", max(beyond, ZERO)
+
+
+def _ages(days: Iterable[Day]) -> Residuals:
+    for day in days:
+        for plan in day.plans.values():
+            for fill in day.heard.fills_of[plan.order_intent_id]:
+                first = day.heard.first_sized(day.day)
+                if first is not None:
+                    early = Decimal(str((first - fill.occurred_at).total_seconds()))
+                    yield f"{day.day} {fill.symbol}", max(early, ZERO)
+
+
+def _decision_prices(heard: Heard) -> Residuals:
+    for snapshot in heard.evidence.snapshots:
+        for item in snapshot.items:
+            close = heard.close_by(item.instrument_id, snapshot.snapshot_date)
+            if close is not None:
+                yield f"{snapshot.rebalance_date} {item.symbol}", item.decision_price - close
+
+
+def _closes(heard: Heard) -> Residuals:
+    if heard.evidence.adjusted:
+        return
+    for mark in heard.marks:
+        for name, shares in mark.quantities.items():
+            close, told = heard.close_by(name, mark.day), mark.closes.get(name)
+            if shares and close is not None and told is not None:
+                yield f"{mark.day} {heard.symbol_of(name)}", money(told - close)
