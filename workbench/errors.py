@@ -133,7 +133,8 @@ class NotebookFailed(WorkbenchError, RuntimeError):
         self.notebook, self.cell, self.error, self.copy = notebook, cell, error, copy
 
     def __str__(self) -> str:
-        return f"{self.notebook}, cell {self.cell}: {self.error}; the executed copy is {self.copy}"
+        where = self.notebook if self.cell is None else f"{self.notebook}, cell {self.cell}"
+        return f"{where}: {self.error}; the executed copy is {self.copy}"
 
 
 class NotSupported(WorkbenchError, NotImplementedError):
