@@ -45,7 +45,8 @@ def decide_weights(
     """Freeze weights that were decided elsewhere, for a date. The universe is what they name."""
     as_of = market.calendar.previous(market.calendar.require(rebalance_date))
     universe = market.universe(rebalance_date, [str(name) for name in weights.index])
-    found = checked(weights, _names(universe), where=_where(strategy, rebalance_date))
+    named = weights.set_axis(_names(universe))         # a company named by a later ticker is meant under the one it has then
+    found = checked(named, _names(universe), where=_where(strategy, rebalance_date))
     return _freeze(market, strategy, found, universe, rebalance_date, as_of, holdings)
 
 
@@ -72,13 +73,18 @@ def _freeze(market: Market, strategy: Strategy, weights: "pd.Series[float]", uni
 
 def _listed(market: Market, day: date, symbols: tuple[str, ...] | None) -> tuple[Instrument, ...]:
     """The instruments that a strategy chooses from on a date: of the symbols named, those that are listed by then."""
-    found = []
-    for name in market.symbols(day) if symbols is None else symbols:
-        try:
-            found.append(market.instrument(name, day))
-        except MissingPrice:
-            continue                    # its first bar comes later; a name that never comes raises UnknownName
-    return tuple(found)
+    listed = set(market.symbols(day))
+    found = market.universe(day, None if symbols is None else [name for name in symbols if _is_listed(market, name, day)])
+    return tuple(instrument for instrument in found if instrument.symbol in listed)
+
+
+def _is_listed(market: Market, name: str, day: date) -> bool:
+    """Whether a symbol has come by a date; a name that never comes raises `UnknownName`."""
+    try:
+        market.instrument(name, day)
+    except MissingPrice:
+        return False
+    return True
 
 
 def _or_cash(weights: "pd.Series[float]", universe: tuple[Instrument, ...]) -> "pd.Series[float]":

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench import files
 from workbench.engines import base
 from workbench.errors import BadInput, NotRecorded
 from workbench.market.folder import Market
 from workbench.running import decision, rebalance, records
+from workbench.running.evidence import gather
 from workbench.running.preview import Preview, preview
 from workbench.running.rebalance import Executed, Progress
 from workbench.running.records import Decisions
@@ -26,6 +28,10 @@ from workbench.words.strategy import Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from workbench.judgement.evidence import Evidence
+    from workbench.judgement.reconciliation import Reconciliation
+    from workbench.market.view import View
 
 
 class Desk:
@@ -71,13 +77,16 @@ class Desk:
         from workbench.research.strategies import strategy as find
 
         known, weights = find(strategy, parameters or {})
+        recorded = False
         try:
             for day in dates:
                 snapshot = decision.decide(self.market, known, weights, day, holdings=holdings)
                 records.save_snapshot(self.data, snapshot, source=known.source)
+                recorded = True
                 yield snapshot
         finally:
-            self.store.index(self.data)
+            if recorded:
+                self.store.index(self.data)
 
     def decide_weights(self, path: str | Path, *, name: str | None = None) -> tuple[Snapshot, ...]:
         """Record weights from a table (CSV or Parquet: date, symbol, weight), one decision a date."""
@@ -98,6 +107,18 @@ class Desk:
     def rebalance_dates(self, first: date | str, last: date | str, every: str) -> tuple[date, ...]:
         """Sessions from `first` to `last`: daily, weekly, month-start, month-end, quarter-start or quarter-end."""
         return self.market.calendar.rebalance_dates(_date(first), _date(last), every)
+
+    def view(self, rebalance_date: date | str) -> View:
+        """What a decision for a date may see: every listed stock, up to the close of the session before."""
+        day = self.market.calendar.require(_date(rebalance_date))
+        return self.market.view(self.market.universe(day), self.market.calendar.previous(day))
+
+    def consider(self, strategy: str, rebalance_date: date | str, parameters: Mapping[str, Any] | None = None) -> Snapshot:
+        """What a strategy would decide for a date. Nothing is recorded."""
+        from workbench.research.strategies import strategy as find
+
+        known, weights = find(strategy, parameters or {})
+        return decision.decide(self.market, known, weights, _date(rebalance_date))
 
     # Preview and run.
 
@@ -147,6 +168,47 @@ class Desk:
     def runs(self) -> pd.DataFrame:
         """Every run and its last attempt, as a table."""
         return self.store.frame(RUNS)
+
+    # Judge and show.
+
+    def reconcile(self, run: Executed | str, *, dates: Iterable[date] | None = None, convention: str = "A") -> Reconciliation:
+        """What was wanted, what was traded, and why the two differ: a run, judged on all its rebalance dates or those given."""
+        from workbench.judgement.reconciliation import reconcile
+
+        return reconcile(self.evidence(run), convention=convention, dates=dates)
+
+    def evidence(self, run: Executed | str) -> Evidence:
+        """Everything that was heard of a run's attempt that counts."""
+        return gather(self.data, self.store, self.market, run.run if isinstance(run, Executed) else self.run(run))
+
+    def table(self, run: Executed | str, *, dates: Iterable[date] | None = None) -> list[dict[str, Any]]:
+        """One row a rebalance date: gross intended and filled, deviation, shortfall in bps, fees and what was not filled."""
+        return [{
+            "rebalance date": judged.rebalance_date, "intended gross": _rounded(judged.intended_gross, 4),
+            "filled gross": _rounded(judged.filled_gross, 4), "deviation": _rounded(judged.deviation, 4),
+            "shortfall bps": _rounded(judged.shortfall.bps, 2), "fees usd": _rounded(judged.shortfall.fees, 2),
+            "unfilled usd": _rounded(judged.unfilled_usd, 2),
+        } for judged in self.reconcile(run, dates=dates).dates]
+
+    def frame(self, run: Executed | str, *, dates: Iterable[date] | None = None) -> pd.DataFrame:
+        """`table` for a notebook: floats, index the rebalance dates."""
+        import pandas as pd
+
+        rows = pd.DataFrame(self.table(run, dates=dates)).set_index("rebalance date")
+        return rows.astype(float)
+
+    def report(self, run: Executed | str, *, out: str | Path | None = None, dates: Iterable[date] | None = None) -> Path:
+        """Write one self-contained HTML page about a run; returns its path, by default in the reports folder."""
+        from workbench.judgement.reconciliation import reconcile
+        from workbench.showing.report import Provenance, render
+
+        evidence = self.evidence(run)
+        attempt = rebalance.find_executed(self.data, evidence.run).attempt
+        bad = tuple(line for line in self.store.bad_lines() if evidence.run.run_id in line.file)
+        provenance = Provenance(evidence=evidence, attempt=attempt, bad_lines=bad, rendered_at=datetime.now(UTC))
+        page = render(reconcile(evidence, dates=dates), provenance)
+        path = self.settings.reports / f"{evidence.run.strategy}-{evidence.run.run_id}.html" if out is None else Path(out)
+        return files.write(path, page)
 
     # Inside.
 
@@ -204,6 +266,11 @@ def _date(value: date | str) -> date:
         raise BadInput(f"{value!r} is not a date YYYY-MM-DD") from None
 
 
+def _rounded(value: Decimal | None, places: int) -> Decimal | None:
+    """For a table that is read, not for files."""
+    return None if value is None else value.quantize(Decimal(1).scaleb(-places))
+
+
 def _name(strategy: str) -> str:
     """The folder name of a strategy: a file's strategy is filed under its stem."""
     path, _, function = strategy.partition(".py")
@@ -214,8 +281,6 @@ def _name(strategy: str) -> str:
 
 
 def _object(path: Path) -> Mapping[str, Any]:
-    from workbench import files
-
     body = files.read_json(path)
     if not isinstance(body, dict):
         raise BadInput("must hold an object of execution params", where=str(path))

@@ -84,15 +84,23 @@ def run(path: Path, parameters: Mapping[str, Any], output: Path, *, progress: bo
     failing cell's own error.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+
+    from workbench.running.kernel import PrivateKernelManager
 
     values = checked(parameters, declared(path), where=path.name)
     output.parent.mkdir(parents=True, exist_ok=True)
+    log = output.with_suffix(".kernel.log")
+    manager = type("KernelManager", (PrivateKernelManager,), {"stderr_path": log})
     try:
         papermill.execute_notebook(str(path), str(output), parameters=values, progress_bar=progress, log_output=False,
-                                   cwd=str(path.parent), kernel_name="python3")
+                                   cwd=str(path.parent), kernel_name="python3", kernel_manager_class=manager)
     except PapermillExecutionError as error:
         raise NotebookFailed(path.name, error.exec_count, f"{error.ename}: {error.evalue}", str(output)) from None
+    except DeadKernelError as error:
+        raise NotebookFailed(path.name, None, f"its kernel died ({error}); what it said is in {log}", str(output)) from None
+    log.unlink(missing_ok=True)
     return output
 
 

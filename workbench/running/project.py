@@ -8,6 +8,7 @@ from workbench.settings import PROJECT_FILE, SETTINGS
 
 PACKAGE = Path(__file__).parents[1]
 REPOSITORY = PACKAGE.parent
+FIXTURES = ("market", "snapshots", "intents")
 
 
 def notebooks() -> Path:
@@ -15,13 +16,13 @@ def notebooks() -> Path:
     return _shipped(PACKAGE / "running" / "notebooks", REPOSITORY / "notebooks")
 
 
-def invented_market() -> Path:
-    """The invented market: eight stocks of 2019 and 2020 in Lean's format, for tests and first steps."""
-    return _shipped(PACKAGE / "market" / "invented", REPOSITORY / "data" / "fixtures" / "market")
+def fixtures() -> Path:
+    """A small data folder for first steps: an invented market of eight stocks, 2019 and 2020, and some recorded decisions."""
+    return _shipped(PACKAGE / "running" / "fixtures", REPOSITORY / "data" / "fixtures")
 
 
 def init(folder: Path) -> tuple[Path, ...]:
-    """Make a project: `workbench.toml`, `notebooks/` and `data/fixtures/market`. What is there already is left as it is.
+    """Make a project: `workbench.toml`, `notebooks/` and `data/fixtures`. What is there already is left as it is.
 
     Returns what was written.
     """
@@ -37,10 +38,11 @@ def init(folder: Path) -> tuple[Path, ...]:
             target.parent.mkdir(exist_ok=True)
             shutil.copyfile(source, target)
             written.append(target)
-    market = folder / "data" / "fixtures" / "market"
-    if not market.exists():
-        shutil.copytree(invented_market(), market)
-        written.append(market)
+    for part in FIXTURES:
+        target = folder / "data" / "fixtures" / part
+        if not target.exists():
+            shutil.copytree(fixtures() / part, target, ignore=shutil.ignore_patterns("*.made.json"))
+            written.append(target)
     return tuple(written)
 
 

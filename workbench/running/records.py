@@ -108,7 +108,11 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def read_intents(data: Path, snapshot_id: str) -> tuple[tuple[intents.Intent, ...], tuple[intents.Rejected, ...]]:
     """The intents of a snapshot as they stand in their file, and the items refused alone."""
-    path = data / "intents" / f"{snapshot_id}.json"
+    return read_intents_file(data / "intents" / f"{snapshot_id}.json")
+
+
+def read_intents_file(path: Path) -> tuple[tuple[intents.Intent, ...], tuple[intents.Rejected, ...]]:
+    """The intents of a file, and the items refused alone."""
     return intents.read(files.read_json(path), where=str(path))
 
 
