@@ -10,9 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/.installed
 	$(BIN)/workbench demo
 
-test: $(VENV)/.installed
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+test: check
 	$(BIN)/python -m pytest -n auto
 
 lab: $(VENV)/.installed
@@ -22,6 +20,7 @@ lab: $(VENV)/.installed
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	cd workbench/algorithm && ../../$(BIN)/mypy --strict --config-file= intent_execution.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -1,5 +1,6 @@
 """What all tests share: the invented market, real Lean's recordings where they are at hand, and repeatable examples."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,13 @@ def golden_sample() -> Path:
     if not SAMPLE.is_dir():
         pytest.skip(f"Lean's sample data is not at {SAMPLE}: nothing to compare with")
     return SAMPLE
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    """With WORKBENCH_NO_SKIPS, in continuous integration, a skipped test has failed: it looked at nothing."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("WORKBENCH_NO_SKIPS") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped ({report.longrepr}), and here nothing may be"

@@ -161,8 +161,8 @@ def decide(
                 found.append(snapshot)
                 progress(len(found), len(days))
     _print_table([{"rebalance_date": s.rebalance_date, "snapshot_id": s.snapshot_id, "strategy": s.strategy,
-                   "as_of": s.snapshot_date, "names": sum(1 for item in s.items if item.target_weight), "gross": round(s.gross, 6), "net": round(s.net, 6)} for s in found],
-                 as_json=as_json)
+                   "as_of": s.snapshot_date, "names": sum(1 for item in s.items if item.target_weight),
+                   "gross": round(s.gross, 6), "net": round(s.net, 6)} for s in found], as_json=as_json)
 
 
 @app.command()
