@@ -66,9 +66,10 @@ def test_a_split_says_what_is_held_after_it():
     assert moved(book) == -251 + Decimal("3.3") - 31
 
 
-def test_a_split_of_nothing_we_know_of_changes_nothing():
-    """Where prices are adjusted, shares never split: the line says the same number twice."""
-    book = ledger(events=[corporate(3, "split", factor="0.5", old_quantity=7, new_quantity=7)], held="7")
+@pytest.mark.parametrize("told", [7, 0])
+def test_a_split_that_changed_no_shares_changes_nothing(told):
+    """Where prices are adjusted shares never split; and a line that knows of none says nothing of those held before."""
+    book = ledger(events=[corporate(3, "split", factor="0.5", old_quantity=told, new_quantity=told)], held="7")
 
     assert book.shares("AAA X", at(4)) == 7
 

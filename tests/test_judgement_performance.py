@@ -77,7 +77,12 @@ def test_a_day_without_a_bar_keeps_the_last_close():
 
 
 def test_what_happens_between_sessions_counts_at_the_next():
-    """A liquidation on a Saturday."""
+    """A purchase before the first of them, a liquidation on a Saturday."""
+    story = bought()
+    story.fill(date(2020, 1, 12), "AAA", 100, "10", fee="0", hour=5)
+    found = worth(story, bars(AAA=[10] * 6))
+
+    assert (found.cash[0], found.equity[0]) == (99_000, 100_000)
     story = bought()
     story.fill(date(2020, 1, 18), "AAA", -1000, "10", fee="0", hour=5)
     found = worth(story, bars(AAA=[10] * 6))
@@ -152,7 +157,7 @@ def test_falls_are_told_from_high_to_recovery():
     assert (summary.deepest.depth, summary.deepest.sessions) == (Decimal("-0.2"), 2)
     assert (summary.longest.depth, summary.longest.sessions) == (Decimal("-0.054545454545"), 5)
     assert summary.longest.recovered == date.fromordinal(737_008)
-    assert summarise(curve(100, 99)).deepest.recovered is None
+    assert (summarise(curve(100, 99)).deepest.recovered, summarise(curve(100, 99)).deepest.sessions) == (None, 1)
 
 
 def test_few_sessions_have_no_annual_figure():
@@ -174,6 +179,11 @@ def test_a_year_of_sessions_has_annual_figures():
     assert float(summary.annual_volatility) == pytest.approx(spread, abs=1e-10)
     assert float(summary.sharpe) == pytest.approx(mean * 252 / spread, abs=1e-9)
     assert "252 sessions a year" in summary.convention
+
+
+def test_an_annual_return_is_the_years_share_of_the_growth():
+    """Doubled in 504 sessions: √2 a year."""
+    assert summarise(curve(*[100] * 504, 200)).annual_return == Decimal("0.414213562373")
 
 
 def test_a_curve_of_marks_has_no_annual_figure():
@@ -222,6 +232,7 @@ def two_decisions():
         story.told["snapshots"][-1] = replace(snapshot, snapshot_date=DAYS[DAYS.index(day) - 1])
         for order in story.size(day, prices):
             story.fill(day, order, order.quantity, prices[order.symbol], fee="0")
+    story._corporate(DAYS[0], "AAA", kind="dividend", per_share=Decimal(3), cash=Decimal(0))      # not the buyer's any more
     story.split(DAYS[5], "BBB", "0.5")
     story.dividend(DAYS[5], "BBB", "0.1")
     return story.evidence(bars=bars(AAA=[10, 11, 11, 12, 13, 13], BBB=[8, 8, 8, 8, 9, 5]))

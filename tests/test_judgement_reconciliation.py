@@ -124,6 +124,14 @@ def test_the_buffer_and_the_capital_fraction_come_first():
     assert causes(one, "AAA") == {"buffer": Decimal("-0.275")}
 
 
+def test_the_last_digit_of_a_division_is_no_cut():
+    """A weight at its cap, and a cut that only the sizing's 28 digits know of."""
+    story, orders = told({"AAA": "0.5"})
+    story._cut(DAY, "capped", orders["AAA"].order_intent_id, "AAA", "max_weight", Decimal("1e-24"), None)
+
+    assert row(judged(story), "AAA").rules == ()
+
+
 def test_what_the_guard_refuses_is_blocked_and_counts_once():
     """Its cut is the order itself, not something beside it."""
     story, orders = told({"AAA": "0.5"})
@@ -149,14 +157,15 @@ def test_a_rejected_order_is_blocked_but_for_what_it_filled_before():
 
 def test_a_stale_price_blocks_and_a_missing_one_leaves_the_decisions():
     """Without a sizing price, the decision price says what was wanted; with an old one, the old one does."""
-    story = Story()
+    story = Story(cash_buffer_ratio="0.1")
     story.decide(DAY, {"AAA": "0.5", "BBB": "0.2"}, {**TEN, "AAA": "20"})
     story.size(DAY, {"AAA": None, "BBB": "10"}, ages={"BBB": 3})
     one = judged(story, {**TEN, "AAA": "20"})
 
     assert {name: causes(one, name) for name in ("AAA", "BBB")} == {
-        "AAA": {"blocked": Decimal("-0.5")}, "BBB": {"blocked": Decimal("-0.2")}}
-    assert (row(one, "AAA").wanted, row(one, "AAA").rules, row(one, "BBB").rules) == (2500, ("no_price",), ("stale",))
+        "AAA": {"buffer": Decimal("-0.05"), "blocked": Decimal("-0.45")},
+        "BBB": {"buffer": Decimal("-0.02"), "blocked": Decimal("-0.18")}}
+    assert (row(one, "AAA").wanted, row(one, "AAA").rules, row(one, "BBB").rules) == (2250, ("no_price",), ("stale",))
     assert "no sizing price is known: the decision price stands for it" in row(one, "AAA").reasons
 
 
@@ -226,6 +235,45 @@ def test_shares_that_nothing_explains_are_a_break():
     assert found.failed[0].residual == 100
 
 
+def test_shares_held_before_that_nothing_explains_are_no_cause():
+    """The sizing saw them and ordered less: the weight is right, and a check says where the shares are not explained."""
+    story = Story()
+    story.held["AAA"] = Decimal(1000)
+    story.cash -= 10_000
+    story.decide(DAY, {"AAA": "0.5"}, TEN)
+    order, = story.size(DAY, TEN)
+    story.fill(DAY, order, order.quantity, "10", fee="0")
+    story.mark(DAY, TEN)
+    found = reconcile(story.evidence(cash=Decimal(90_000)))
+
+    assert causes(found.date(DAY), "AAA") == {}
+    assert "they explain what was held at sizing" in [one.name for one in found.failed]
+
+
+def test_an_order_filled_twice_fails_its_check():
+    """1,000 shares more than were ordered."""
+    story, orders = told({"AAA": "0.5"})
+    story.fill(DAY, orders["AAA"], 6000, "10", fee="0")
+    story.mark(DAY, TEN)
+    failed, = reconcile(story.evidence()).failed
+
+    assert (failed.name, failed.residual) == ("no order is filled beyond its quantity", 1000)
+    assert repr(failed) == ("Check(no order is filled beyond its quantity: FAILS, at most 1000 shares at order 1, 1 looked at)")
+
+
+def test_turnover_counts_from_what_was_held():
+    """0.4 held, 0.5 wanted, and 0.2 of another name closed: half of 0.3 is intended."""
+    story = Story()
+    story.held |= {"AAA": Decimal(4000), "BBB": Decimal(2000)}
+    story.cash -= 60_000
+    story.decide(DAY, {"AAA": "0.5"}, TEN)
+    for order in story.size(DAY, TEN):
+        story.fill(DAY, order, order.quantity / 2, "10", fee="0")
+    turnover = judged(story, cash=Decimal(40_000), holdings=(("AAA", Decimal(4000)), ("BBB", Decimal(2000)))).turnover
+
+    assert (turnover.intended, turnover.realised, turnover.ratio) == (Decimal("0.15"), Decimal("0.075"), Decimal("0.5"))
+
+
 def test_fills_after_the_mark_are_late():
     """They belong to no date's window: not to the cost, not to the weights, and they are listed with their dates."""
     story, orders = told({"AAA": "0.5"})
@@ -287,6 +335,7 @@ def test_a_split_and_a_dividend_move_the_decision_price():
     story.held["AAA"] = Decimal(100)
     story.cash -= 4000
     story.decide(DAY, {"AAA": "0.5"}, {**TEN, "AAA": "40"})
+    story.dividend(date(2020, 1, 14), "AAA", "7")           # before the decision: its price knows of it
     story.split(DAY, "AAA", "0.5")
     story.dividend(DAY, "AAA", "0.5")
     order, = story.size(DAY, {**TEN, "AAA": "19.50"})
@@ -336,7 +385,7 @@ def test_a_date_the_run_never_came_to_is_empty_and_says_why():
 
 def test_a_second_start_on_a_date_counts_what_the_first_had_filled():
     """Sized again from the account as it was: the order is smaller, what was wanted is not."""
-    story, orders = told({"AAA": "0.5"})
+    story, orders = told({"AAA": "0.6"}, risk_overrides={"max_weight": "0.5"})
     story.fill(DAY, orders["AAA"], 2000, "10", fee="0", hour=14)
     story.attempt = 2
     again = story.size(DAY, TEN)[0]
@@ -345,8 +394,8 @@ def test_a_second_start_on_a_date_counts_what_the_first_had_filled():
     one = judged(story)
     line = row(one, "AAA")
 
-    assert (line.wanted, line.ordered, line.filled) == (5000, 5000, 4500)
-    assert causes(one, "AAA") == {"residual": Decimal("-0.05")}
+    assert (line.wanted, line.ordered, line.filled) == (6000, 5000, 4500)
+    assert causes(one, "AAA") == {"caps": Decimal("-0.1"), "residual": Decimal("-0.05")}
 
 
 def test_cash_that_should_have_been_invested_drags():
@@ -360,6 +409,17 @@ def test_cash_that_should_have_been_invested_drags():
     assert (drag.until, drag.risky_return, drag.total) == (LATER, Decimal("0.1"), Decimal("0.02"))
     assert dict(drag.by_cause)["blocked"] == Decimal("0.02")
     assert sum(part for _, part in drag.by_cause) == drag.total
+
+
+def test_adjusted_prices_hold_their_dividends():
+    """What a dividend paid is in the later price already."""
+    story, orders = told({"AAA": "0.5"}, normalization="adjusted")
+    story.fill(DAY, orders["AAA"], 5000, "10", fee="0")
+    story.mark(DAY, TEN)
+    story._corporate(LATER, "AAA", kind="dividend", per_share=Decimal(2), cash=Decimal(0))
+    story.mark(LATER, dict.fromkeys(NAMES, "11"))
+
+    assert reconcile(story.evidence()).date(DAY).cash_drag.risky_return == Decimal("0.1")
 
 
 def test_a_book_without_money_in_it_has_no_drag():

@@ -42,7 +42,7 @@ def test_a_sell_is_the_mirror_of_a_buy(convention):
     buy = split(convention=convention)
 
     assert parts(buy) == parts(sell)
-    assert sell.total == 257
+    assert (sell.total, sell.notional, sell.bps) == (257, 50_000, Decimal("51.4"))
 
 
 def test_the_second_worked_example():

@@ -41,7 +41,8 @@ class Check:
         if self.residual is None:
             return f"Check({self.name}: nothing to look at)"
         said = "holds" if self.holds else "FAILS"
-        return f"Check({self.name}: {said}, at most {self.residual:f} {self.unit} at {self.where}, {self.count} looked at)"
+        most = f"{self.residual.normalize():f} {self.unit} at {self.where}"
+        return f"Check({self.name}: {said}, at most {most}, {self.count} looked at)"
 
 
 def check(heard: Heard, dates: Iterable[Judged], curve: Curve) -> tuple[Check, ...]:
@@ -68,7 +69,7 @@ def check(heard: Heard, dates: Iterable[Judged], curve: Curve) -> tuple[Check, .
 def _worst(name: str, unit: str, tolerance: Decimal, residuals: Residuals) -> Check:
     found = list(residuals)
     where, worst = max(found, key=lambda one: abs(one[1]), default=("", None))
-    return Check(name=name, unit=unit, tolerance=tolerance, residual=None if worst is None else worst + 0, where=where,
+    return Check(name=name, unit=unit, tolerance=tolerance, residual=worst, where=where,
                  count=len(found))
 
 
