@@ -11,6 +11,7 @@ from store_fixtures import (
     OPEN,
     Desk,
     decide,
+    emptied,
     instrument,
     lean_event,
     lean_file,
@@ -25,9 +26,14 @@ LATER = OPEN + timedelta(minutes=5)
 TUESDAY = OPEN + timedelta(days=1)
 
 
-@pytest.fixture
-def store():
+@pytest.fixture(scope="module")
+def kept():
     return Store(":memory:")
+
+
+@pytest.fixture
+def store(kept):
+    return emptied(kept)
 
 
 @pytest.fixture

@@ -16,27 +16,43 @@ from store_fixtures import (
     Desk,
     contents,
     decide,
+    emptied,
     instrument,
     lean_event,
     lean_file,
+    put,
     queue,
     request,
     small_run,
 )
 
-from workbench import files
 from workbench.algorithm.journal import to_json
 from workbench.errors import BadInput
-from workbench.store import Ingested, Store, ingest
+from workbench.store import Ingested, Store, ingest, survey
 
 RUN = "r0123456789abcdef"
 DOCUMENTS = ("snapshots", "snapshot_items", "intents", "params", "runs", "attempts")
-EVENTS = ("events", "orders", "fills")
+EVENTS = ("events",)
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return Store(":memory:")
 
 
 @pytest.fixture
-def store():
+def store(kept):
+    return emptied(kept)
+
+
+@pytest.fixture(scope="module")
+def other_kept():
     return Store(":memory:")
+
+
+@pytest.fixture
+def other(other_kept):
+    return emptied(other_kept)
 
 
 def order_line(seq: int, order_id: int = 1, **more) -> str:
@@ -70,12 +86,12 @@ def refused(store: Store) -> list[tuple[str, int, str]]:
 
 @given(st.lists(st.decimals(min_value=Decimal("-1e9"), max_value=Decimal("1e9"), places=12), min_size=1, max_size=30))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_numbers_arrive_with_every_digit(tmp_path_factory, numbers):
+def test_numbers_arrive_with_every_digit(kept, tmp_path_factory, numbers):
     """A journal's Decimals are the store's Decimals: none passes through a double."""
     folder = tmp_path_factory.mktemp("data")
     journal(folder, "".join(order_line(n, n, quantity=number, limit_price=number, fee=number) + "\n"
                             for n, number in enumerate(numbers, start=1)))
-    store = Store(":memory:")
+    store = emptied(kept)
     store.index(folder)
     rows = store.rows("select quantity, limit_price, fee from events order by seq").rows
 
@@ -145,7 +161,7 @@ def test_only_what_is_new_of_a_growing_journal_is_read(store, tmp_path, monkeypa
     store.index(tmp_path)
     read = []
     take = ingest.take
-    monkeypatch.setattr(ingest, "take", lambda *given: read.extend(piece.data for piece in given[3]) or take(*given))
+    monkeypatch.setattr(ingest, "take", lambda *given: read.extend(piece.read() for piece in given[3]) or take(*given))
     with path.open("a") as out:
         out.write(order_line(2, 2) + "\n")
     store.index(tmp_path)
@@ -202,22 +218,22 @@ def test_bad_lines_of_the_later_part_have_their_own_numbers(store, tmp_path):
     assert [line for _, line, _ in refused(store)] == [2, 4]
 
 
-def test_a_journal_longer_than_a_batch_is_read_in_several(store, tmp_path, monkeypatch):
+def test_a_journal_longer_than_a_batch_is_read_in_several(store, other, tmp_path, monkeypatch):
     """Batch by batch, so that readers get a turn; the tables are the same."""
-    monkeypatch.setattr(ingest, "HEAD_BYTES", 100)
+    monkeypatch.setattr(survey, "CHUNK", 100)
     text = "".join(order_line(n, n) + "\n" for n in range(1, 60)) + "bad\n" + order_line(60, 60) + "\n"
     journal(tmp_path, text)
-    whole = Store(":memory:")
-    whole.index(tmp_path)
+    other.index(tmp_path)
     monkeypatch.setattr(ingest, "BATCH_BYTES", 2000)
     read = store.index(tmp_path)
 
     assert Ingested(files=1, events=60, bad=1) == read
-    assert contents(whole) == contents(store)
+    assert contents(other) == contents(store)
 
 
 def test_a_line_may_be_longer_than_a_batch(store, tmp_path, monkeypatch):
     """A batch holds at least one line."""
+    monkeypatch.setattr(survey, "CHUNK", 100)
     monkeypatch.setattr(ingest, "BATCH_BYTES", 50)
     journal(tmp_path, order_line(1) + "\n" + order_line(2, 2) + "\n")
 
@@ -231,24 +247,23 @@ def test_a_line_may_be_longer_than_duckdb_s_usual_room(store, tmp_path):
     assert store.index(tmp_path).events == 1
 
 
-def test_a_changed_journal_is_read_again_with_everything_of_its_run(store, tmp_path):
+def test_a_changed_journal_is_read_again_with_everything_of_its_run(store, other, tmp_path):
     """Its lines are no longer what was read: what the store says is what the files say now."""
     path = journal(tmp_path, order_line(1) + "\n" + order_line(2, 2) + "\n")
     lean_file(tmp_path, RUN, [lean_event(f"{RUN}-1", 1, 1, "filled", fill="1.0", price="82.5")])
     store.index(tmp_path)
     path.write_text(order_line(1, message="changed") + "\n" + order_line(2, 2) + "\n")
     store.index(tmp_path)
-    fresh = Store(":memory:")
-    fresh.index(tmp_path)
+    other.index(tmp_path)
 
-    assert contents(fresh) == contents(store)
+    assert contents(other) == contents(store)
     assert [row[0] for row in store.rows("select message from events where message is not null")] == ["changed"]
 
 
 @pytest.mark.parametrize("gone", [
     "snapshots/momentum/2020-03-02/{snapshot}.json", "intents/{snapshot}.json", "params/{params}.json", "runs/{run}/run.json",
     "runs/{run}/1/status.json", "runs/{run}/1/journal.jsonl", "runs/{run}/1/results/{run}-1-order-events.json", "runs/{run}"])
-def test_what_is_gone_is_taken_out(store, tmp_path, gone):
+def test_what_is_gone_is_taken_out(store, other, tmp_path, gone):
     """The files are the truth: without one, the store is as if it had never been."""
     asked, taken = small_run(tmp_path)
     lean_file(tmp_path, asked.run_id, [lean_event(f"{asked.run_id}-1", 1, 2, "filled", fill="4.0", price="82.5")])
@@ -256,10 +271,9 @@ def test_what_is_gone_is_taken_out(store, tmp_path, gone):
     path = tmp_path / gone.format(snapshot=taken.snapshot_id, params=asked.params_id, run=asked.run_id)
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     store.index(tmp_path)
-    fresh = Store(":memory:")
-    fresh.index(tmp_path)
+    other.index(tmp_path)
 
-    assert contents(fresh) == contents(store)
+    assert contents(other) == contents(store)
 
 
 def test_an_unchanged_file_is_not_opened(store, tmp_path):
@@ -343,38 +357,37 @@ EVENTS_OF_TWO_ORDERS = [lean_event(f"{RUN}-1", order, event, status, fill=fill, 
     "[" + EVENTS_OF_TWO_ORDERS[0] + ',{"id":',
     "[", "", " \n",
 ])
-def test_a_partial_file_changes_nothing_of_what_the_whole_one_says(tmp_path, partial):
+def test_a_partial_file_changes_nothing_of_what_the_whole_one_says(store, other, tmp_path, partial):
     """Lean overwrites its file while it runs. Before, after, and under another name: the whole one's tables stand."""
     path = tmp_path / "runs" / RUN / "1" / "results" / f"{RUN}-1-order-events.json"
     whole = "[" + ",".join(EVENTS_OF_TWO_ORDERS) + "]"
-    files.write(path, whole)
-    expected = Store(":memory:")
-    expected.index(tmp_path)
+    put(path, whole)
+    other.index(tmp_path)
     for texts in ((partial, whole), (whole, partial)):
-        store = Store(":memory:")
+        emptied(store)
         for text in texts:
-            files.write(path, text)
+            put(path, text)
             store.index(tmp_path)
 
-        assert contents(expected, (*EVENTS, "bad_lines")) == contents(store, (*EVENTS, "bad_lines"))
+        assert contents(other, (*EVENTS, "bad_lines")) == contents(store, (*EVENTS, "bad_lines"))
 
-    copy = files.write(tmp_path / "copy.json", partial)
-    expected.ingest(copy, run_id=RUN)
+    copy = put(tmp_path / "copy.json", partial)
+    other.ingest(copy, run_id=RUN)
 
-    assert contents(store, EVENTS) == contents(expected, EVENTS)
+    assert contents(store, EVENTS) == contents(other, EVENTS)
 
 
 def test_the_same_event_in_two_days_files_is_one(store, tmp_path):
     """After midnight a live day's file is written once more, with the new day's events in it too."""
     results = tmp_path / "runs" / RUN / "1" / "results"
-    files.write(results / f"{RUN}-1-2020-03-02-order-events.json", "[" + ",".join(EVENTS_OF_TWO_ORDERS) + "]")
-    files.write(results / f"{RUN}-1-2020-03-03-order-events.json", "[" + ",".join(EVENTS_OF_TWO_ORDERS[3:]) + "]")
+    put(results / f"{RUN}-1-2020-03-02-order-events.json", "[" + ",".join(EVENTS_OF_TWO_ORDERS) + "]")
+    put(results / f"{RUN}-1-2020-03-03-order-events.json", "[" + ",".join(EVENTS_OF_TWO_ORDERS[3:]) + "]")
     store.index(tmp_path)
 
     assert len(store.events(RUN)) == 6
 
 
-def test_lean_s_file_may_be_laid_out_otherwise(store, tmp_path):
+def test_lean_s_file_may_be_laid_out_otherwise(store, other, tmp_path):
     """Indented, with blank lines, with a nested object or a message that looks like the border between two events."""
     events = [json.loads(event) for event in EVENTS_OF_TWO_ORDERS]
     events[0]["message"] = 'a },{ b "},{"id"'
@@ -385,11 +398,10 @@ def test_lean_s_file_may_be_laid_out_otherwise(store, tmp_path):
     assert len(store.events(RUN)) == 6
     assert refused(store) == []
 
-    files.write(path, "\n" + json.dumps(events, indent=2) + "\n")
-    again = Store(":memory:")
-    again.index(tmp_path)
+    put(path, "\n" + json.dumps(events, indent=2) + "\n")
+    other.index(tmp_path)
 
-    assert contents(store, ("orders", "fills")) == contents(again, ("orders", "fills"))
+    assert contents(store, ("orders", "fills")) == contents(other, ("orders", "fills"))
 
 
 def test_bad_items_of_an_array_are_kept_with_their_position(store, tmp_path):
@@ -412,7 +424,7 @@ def test_bad_items_of_an_array_are_kept_with_their_position(store, tmp_path):
 
 def test_a_foreign_algorithm_id_is_a_run_s_name_whole(store, tmp_path):
     """`random-003` is no third attempt of `random`; in a run's own folder the folder says whose it is."""
-    file = files.write(tmp_path / "random-003-order-events.json", f'[{lean_event("random-003", 1, 1, "submitted")}]')
+    file = put(tmp_path / "random-003-order-events.json", f'[{lean_event("random-003", 1, 1, "submitted")}]')
     store.ingest(file)
 
     assert [(event.run_id, event.attempt) for event in store.events("random-003")] == [("random-003", 1)]
@@ -425,7 +437,7 @@ def test_a_foreign_algorithm_id_is_a_run_s_name_whole(store, tmp_path):
 
 def test_lean_s_events_may_come_line_by_line(store, tmp_path):
     """And for a run that is named."""
-    file = files.write(tmp_path / "events.jsonl", "\n".join(EVENTS_OF_TWO_ORDERS))
+    file = put(tmp_path / "events.jsonl", "\n".join(EVENTS_OF_TWO_ORDERS))
     store.ingest(file, run_id="mine", attempt=4)
 
     assert len(store.events("mine")) == 6
@@ -436,19 +448,18 @@ def test_lean_s_events_may_come_line_by_line(store, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["array", "lines", "indented", "marked"])
-def test_a_plain_list_is_an_array_or_lines(store, tmp_path, form):
+def test_a_plain_list_is_an_array_or_lines(store, other, tmp_path, form):
     """The same events either way, under the same identities."""
     told = [plain(), plain(order_id=2, status="sent", filled=0, fill_price=None)]
     text = {"array": json.dumps(told), "lines": "\n".join(map(json.dumps, told)), "indented": json.dumps(told, indent=1),
             "marked": "\ufeff" + "\n".join(map(json.dumps, told)) + "\n"}[form]
-    store.ingest(files.write(tmp_path / "list.txt", text), run_id=RUN, source="broker")
+    store.ingest(put(tmp_path / "list.txt", text), run_id=RUN, source="broker")
 
     assert refused(store) == []
     assert {("broker", "FILLED", Decimal(10)), ("broker", "UNKNOWN", Decimal(0))} == set(
         store.rows("select e.writer, o.status, o.filled_quantity from orders o join events e using (run_id, attempt, order_id)"))
     identities = {row[0] for row in store.rows("select identity from events")}
-    other = Store(":memory:")
-    other.ingest(files.write(tmp_path / "other.txt", json.dumps(told)), run_id=RUN, source="broker")
+    other.ingest(put(tmp_path / "other.txt", json.dumps(told)), run_id=RUN, source="broker")
     assert identities == {row[0] for row in other.rows("select identity from events")}
 
 
@@ -471,7 +482,7 @@ def test_a_plain_list_is_an_array_or_lines(store, tmp_path, form):
 ])
 def test_a_plain_line_says_what_is_wrong_with_it(store, tmp_path, line, reason):
     """It is kept with its reason, and its neighbour is read."""
-    store.ingest(files.write(tmp_path / "list.json", json.dumps([plain(**line), plain(order_id=2)])), run_id=RUN)
+    store.ingest(put(tmp_path / "list.json", json.dumps([plain(**line), plain(order_id=2)])), run_id=RUN)
     (bad,) = store.bad_lines()
 
     assert (1, reason) == (bad.line, bad.reason)
@@ -482,7 +493,7 @@ def test_numbers_without_end_are_refused(store, tmp_path):
     """NaN, infinity and a number of a million digits are no quantities."""
     texts = ["NaN", "Infinity", "1e999999999"]
     lines = [json.dumps(plain()).replace('"filled": 10', f'"filled": {text}') for text in texts]
-    store.ingest(files.write(tmp_path / "list.jsonl", json.dumps(plain()) + "\n" + "\n".join(lines) + "\n"), run_id=RUN)
+    store.ingest(put(tmp_path / "list.jsonl", json.dumps(plain()) + "\n" + "\n".join(lines) + "\n"), run_id=RUN)
 
     assert [f"{text} is not a number that can be traded" for text in texts] == [bad.reason for bad in store.bad_lines()]
 
@@ -490,7 +501,7 @@ def test_numbers_without_end_are_refused(store, tmp_path):
 def test_an_order_id_may_be_a_number_or_text(store, tmp_path):
     """1, 1.0 and "1" are one order."""
     told = [plain(order_id=number, filled=count) for count, number in enumerate((1, 1.0, "1"), start=1)]
-    store.ingest(files.write(tmp_path / "list.json", json.dumps(told)), run_id=RUN)
+    store.ingest(put(tmp_path / "list.json", json.dumps(told)), run_id=RUN)
 
     assert [("1", Decimal(3))] == [(order.order_id, order.filled_quantity) for order in store.orders(RUN)]
 
@@ -498,7 +509,7 @@ def test_an_order_id_may_be_a_number_or_text(store, tmp_path):
 def test_a_count_without_a_price_is_no_fill(store, tmp_path):
     """A cancel repeats how many were filled: the fills before it said at what price."""
     told = [plain(status="submitted", filled=4), plain(status="cancelled", filled=4, fill_price=0, time=1583159460)]
-    store.ingest(files.write(tmp_path / "list.json", json.dumps(told)), run_id=RUN)
+    store.ingest(put(tmp_path / "list.json", json.dumps(told)), run_id=RUN)
     (order,) = store.orders(RUN)
 
     assert ("CANCELLED", Decimal(4), Decimal("82.5")) == (order.status, order.filled_quantity, order.avg_fill_price)
@@ -506,7 +517,7 @@ def test_a_count_without_a_price_is_no_fill(store, tmp_path):
 
 def test_a_plain_list_needs_its_run(store, tmp_path):
     """Whose events they are is not guessed."""
-    store.ingest(files.write(tmp_path / "list.json", json.dumps([plain()])))
+    store.ingest(put(tmp_path / "list.json", json.dumps([plain()])))
 
     assert [bad.reason for bad in store.bad_lines()] == ["does not say whose events these are"]
     assert store.counts()["events"] == 0
@@ -515,7 +526,7 @@ def test_a_plain_list_needs_its_run(store, tmp_path):
 @pytest.mark.parametrize("text", ['{"hello": 1}', "hello", "[1, 2]", '"x"', "{"])
 def test_a_file_of_something_else_is_refused_whole(store, tmp_path, text):
     """Once, with its name."""
-    store.ingest(files.write(tmp_path / "other.json", text), run_id=RUN)
+    store.ingest(put(tmp_path / "other.json", text), run_id=RUN)
 
     assert [bad.reason for bad in store.bad_lines()] == ["neither a journal, nor Lean's order events, nor a plain list of them"]
 
@@ -531,7 +542,7 @@ def test_a_missing_file_is_named(store, tmp_path):
 
 @pytest.mark.parametrize("form", ["journal", "lean", "plain"])
 @pytest.mark.parametrize("on_disk", [True, False])
-def test_half_a_file_and_then_the_whole_is_the_whole_once(tmp_path, form, on_disk):
+def test_half_a_file_and_then_the_whole_is_the_whole_once(store, other, tmp_path, form, on_disk):
     """However it was cut, and twice: the same tables."""
     texts = {
         "journal": "".join(order_line(n, n) + "\n" for n in range(1, 9)),
@@ -539,14 +550,13 @@ def test_half_a_file_and_then_the_whole_is_the_whole_once(tmp_path, form, on_dis
         "plain": "".join(json.dumps(plain(filled=n, time=1583159400 + n)) + "\n" for n in range(1, 9)),
     }
     text, given = texts[form], {} if form == "journal" else {"run_id": RUN}
-    once = Store(":memory:")
-    once.ingest(files.write(tmp_path / "once", text), **given)
+    other.ingest(put(tmp_path / "once", text), **given)
     for cut in (len(text) // 2,) if on_disk else (len(text) // 2 + 17, 30):
-        store = Store(tmp_path / f"{form}{cut}" / "workbench.duckdb") if on_disk else Store(":memory:")
+        halved = Store(tmp_path / f"{form}{cut}" / "workbench.duckdb") if on_disk else emptied(store)
         for part in (text[:cut], text, text):
-            store.ingest(files.write(tmp_path / f"half{cut}", part), **given)
+            halved.ingest(put(tmp_path / f"half{cut}", part), **given)
 
-        assert contents(once, EVENTS) == contents(store, EVENTS)
+        assert contents(other, EVENTS) == contents(halved, EVENTS)
 
 
 def test_what_was_ingested_by_hand_is_kept_for_a_rebuild(tmp_path):
@@ -555,7 +565,7 @@ def test_what_was_ingested_by_hand_is_kept_for_a_rebuild(tmp_path):
     asked, taken = small_run(data)
     store = Store(data / "workbench.duckdb")
     store.index(data)
-    outside = files.write(tmp_path / "broker.json", json.dumps([plain(tag=f"{taken.snapshot_id}-BETA.1", order_id=None)]))
+    outside = put(tmp_path / "broker.json", json.dumps([plain(tag=f"{taken.snapshot_id}-BETA.1", order_id=None)]))
     for source in ("broker", "broker", "statement"):
         store.ingest(outside, run_id=asked.run_id, source=source)
     outside.unlink()
@@ -578,11 +588,10 @@ def test_a_file_of_the_data_folder_is_ingested_where_it_lies(tmp_path):
     assert Ingested(files=5, events=0, bad=0) == store.index(tmp_path)
 
 
-def test_a_broken_note_about_a_source_is_named(tmp_path):
+def test_a_broken_note_about_a_source_is_named(store, tmp_path):
     """Whose events these are was known once."""
-    files.write(tmp_path / "events" / "abc.json", json.dumps([plain()]))
-    files.write(tmp_path / "events" / "abc.json.source.json", "{")
-    store = Store(":memory:")
+    put(tmp_path / "events" / "abc.json", json.dumps([plain()]))
+    put(tmp_path / "events" / "abc.json.source.json", "{")
     store.index(tmp_path)
 
     assert [bad.file for bad in store.bad_lines()] == ["events/abc.json"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import BadInput, StoreBusy
-from workbench.store.lock import POLL_SECONDS, Lock
+from workbench.store.lock import POLL_SECONDS, Lock, read_only
 from workbench.store.migrations import CURRENT, migrate, refuse_newer, version
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ def _refused(path: Path, said: str) -> BadInput:
     if NOT_OURS.search(first):
         return BadInput(f"not a store this workbench can open ({first})", where=str(path),
                         remedy="move it away and run `workbench store rebuild`: it holds nothing that the files don't")
+    if re.search("Permission denied|Read-only file system", first):
+        return read_only(path.parent)
     return BadInput(f"the store can't be opened ({first})", where=str(path))
 
 

@@ -33,18 +33,30 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Some whole lines of a file, or a whole array. `run_id` and `attempt` are those of the folder it lies in."""
+    """Some whole lines of a file, or a whole array: its bytes from `start` to `end`.
+
+    `first` is the number of its first line, `run_id` and `attempt` those of the folder that the file lies in.
+    """
 
     file: str
-    data: bytes
-    first: int = 1                  # number of its first line
+    path: Path
+    start: int
+    end: int
+    first: int = 1
     array: bool = False
     run_id: str | None = None
     attempt: int | None = None
 
+    def read(self) -> bytes:
+        """The bytes, without the mark that some editors put before UTF-8."""
+        with self.path.open("rb") as stream:
+            stream.seek(self.start)
+            data = stream.read(self.end - self.start)
+        return data.removeprefix(lines.BOM) if self.start == 0 else data
+
     def texts(self) -> Iterator[lines.Text]:
         """The lines or items one by one, with their numbers."""
-        return lines.items(self.data) if self.array else lines.numbered(self.data, self.first)
+        return lines.items(self.read()) if self.array else lines.numbered(self.read(), self.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,8 @@ def _parse_quickly(
     """Stage all lines at once. None where one is refused, for then its number is wanted, or is not of its folder's run."""
     import duckdb
 
-    if not _spool(path, pieces):
+    source = _spool(path, pieces)
+    if source is None:
         return None
     form = FORMS[group.format]
     text = (f"create or replace temp table parsed as select *, {form.refused} as refused from ("
@@ -108,7 +121,7 @@ def _parse_quickly(
             "from read_ndjson_objects($path, ignore_errors = true))")
     connection.execute("drop view if exists stage")
     try:
-        connection.execute(text, _facts(text, group) | {"structure": structure(form.fields), "path": str(path)})
+        connection.execute(text, _facts(text, group) | {"structure": structure(form.fields), "path": str(source)})
     except duckdb.InvalidInputException:        # a line longer than DuckDB's usual room for one
         return None
     if _count(connection, "select count(*) from parsed where refused is not null"):
@@ -121,16 +134,22 @@ def _parse_quickly(
     return runs if told <= set().union(*runs.values()) else None
 
 
-def _spool(path: Path, pieces: list[Piece]) -> bool:
-    """Write the pieces one after the other, an object a line; False where an array is not laid out for it."""
+def _spool(path: Path, pieces: list[Piece]) -> Path | None:
+    """A file with an object a line, of all the pieces; None where an array is not laid out for it.
+
+    A long file that is read whole is that file itself. Should it grow meanwhile, its new lines are read once more later,
+    and kept once.
+    """
+    if len(pieces) == 1 and not pieces[0].array and pieces[0].start == 0 and pieces[0].end == pieces[0].path.stat().st_size:
+        return pieces[0].path
     with path.open("wb") as out:
         for piece in pieces:
-            data = lines.joined(piece.data) if piece.array else piece.data
+            data = lines.joined(piece.read()) if piece.array else piece.read()
             if data is None:
-                return False
+                return None
             out.write(data)
             out.write(b"\n")
-    return True
+    return path
 
 
 def _take_by_number(connection: DuckDBPyConnection, path: Path, group: Group, pieces: list[Piece]) -> Taken:

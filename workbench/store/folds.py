@@ -68,7 +68,7 @@ with lost as (                       -- attempts in which a line names a tag and
     group by all having count(*) = 1
 )
 select e.* replace (coalesce(e.order_id, t.order_id, i.order_id, 'tag:' || nullif(e.tag, ''), '?' || e.identity) as order_id),
-       {WHEN} as told_at, {JOURNAL_FIRST} as seen_at
+       {WHEN} as told_rank, {JOURNAL_FIRST} as seen_rank
 from events e
 left join by_tag t on t.run_id = e.run_id and t.attempt = e.attempt and t.tag = case when e.order_id is null then e.tag end
 left join by_intent i on i.run_id = e.run_id and i.attempt = e.attempt and i.tag = case when e.order_id is null then e.tag end
@@ -76,11 +76,11 @@ where e.kind = 'order' and not e.repeats;
 
 create view order_heads as           -- what an order is, apart from what became of it
 with told as (
-    select run_id, attempt, order_id, arg_min(nullif(tag, ''), seen_at) as tag,
-           arg_max(symbol, told_at) as symbol, arg_max(instrument_id, told_at) as instrument_id,
-           arg_max(side, told_at) as side, arg_max(quantity, told_at) as quantity,
-           arg_max(order_type, told_at) as order_type, arg_max(limit_price, told_at) as limit_price,
-           arg_max(time_in_force, told_at) as time_in_force, arg_max(nullif(broker_id, ''), told_at) as broker_order_id,
+    select run_id, attempt, order_id, arg_min(nullif(tag, ''), seen_rank) as tag,
+           arg_max(symbol, told_rank) as symbol, arg_max(instrument_id, told_rank) as instrument_id,
+           arg_max(side, told_rank) as side, arg_max(quantity, told_rank) as quantity,
+           arg_max(order_type, told_rank) as order_type, arg_max(limit_price, told_rank) as limit_price,
+           arg_max(time_in_force, told_rank) as time_in_force, arg_max(nullif(broker_id, ''), told_rank) as broker_order_id,
            bool_or(event_id is not null) as in_lean
     from order_events group by all
 ), wanted as (
@@ -109,13 +109,13 @@ left join named n on n.order_intent_id = coalesce(r.order_intent_id, o.order_int
 create view executions as            -- the last correction of each execution, told once however often it was heard
 with told as (
     select *, {FAMILY} as family,
-           arg_max(fee, told_at) over (partition by run_id, exec_id) as known_fee
+           arg_max(fee, told_rank) over (partition by run_id, exec_id) as known_fee
     from order_events where exec_id is not null and filled is null
 )
 select * replace (known_fee as fee)
 from told
 qualify row_number() over (partition by run_id, family
-                           order by exec_id desc, (fill_quantity <> 0) desc, attempt, told_at, identity) = 1;
+                           order by exec_id desc, (fill_quantity <> 0) desc, attempt, told_rank, identity) = 1;
 
 create view fills as
 with told as (
@@ -127,7 +127,7 @@ with told as (
            arrival_price, arrival_source, occurred_at, inferred
     from executions where fill_quantity <> 0
 ), counts as (                       -- sources that count so far: the last price told for each count is its price
-    select run_id, attempt, order_id, writer, filled, arg_max(fill_price, told_at) as price, arg_max(fee, told_at) as fee,
+    select run_id, attempt, order_id, writer, filled, arg_max(fill_price, told_rank) as price, arg_max(fee, told_rank) as fee,
            min(occurred_at) as occurred_at, min(place) as place, bool_and(inferred) as inferred
     from order_events where filled > 0 group by run_id, attempt, order_id, writer, filled
 ), farthest as (
@@ -162,12 +162,12 @@ with filled as (
            (sum(quantity) * 1000000000000)::hugeint as quantity12, max(occurred_at) as last_at
     from fills group by all
 ), corrections as (
-    select run_id, attempt, order_id, max(told_at) as told_at from order_events where {CORRECTION} group by all
+    select run_id, attempt, order_id, max(told_rank) as told_rank from order_events where {CORRECTION} group by all
 ), heard as (
     select e.run_id, e.attempt, e.order_id, max(e.occurred_at) as last_status_at,
            max(list_position({WORDS}, e.status)) filter (where e.status in {ENDED_WORDS} and stands) as ended,
-           arg_max(e.status, e.told_at) filter (where e.status not in {ENDED_WORDS}) as working
-    from (select o.*, o.told_at >= coalesce(c.told_at, 0) as stands
+           arg_max(e.status, e.told_rank) filter (where e.status not in {ENDED_WORDS}) as working
+    from (select o.*, o.told_rank >= coalesce(c.told_rank, 0) as stands
           from order_events o left join corrections c using (run_id, attempt, order_id)) e
     group by all
 )
@@ -228,23 +228,26 @@ from (select *, json_transform(line, '{"factor":"DECIMAL(38,12)","per_share":"DE
 """
 
 HOLDINGS = rf"""
-create view positions as             -- of the attempts that count, as of the last that was heard of each run
-with counted as (
-    select * from events semi join counted_attempts using (run_id, attempt)
+create macro positions_of(one) as table      -- of the attempts that count, as of the last that was heard; of all runs for null
+with counted as not materialized (
+    select * from events semi join counted_attempts using (run_id, attempt) where one is null or run_id = one
+), actions as not materialized (
+    select * from corporate_actions semi join counted_attempts using (run_id, attempt) where one is null or run_id = one
 ), names as (
     select run_id, symbol, max(instrument_id) as instrument_id
     from counted where symbol is not null and instrument_id is not null group by all
-), traded as (
+), traded as not materialized (
     select f.*, coalesce(f.instrument_id, n.instrument_id, f.symbol) as instrument
     from fills f semi join counted_attempts using (run_id, attempt) left join names n using (run_id, symbol)
-), openings as (
+    where one is null or f.run_id = one
+), openings as not materialized (
     select run_id, attempt, seq, occurred_at,
            json_transform(line, '{{"holdings":"MAP(VARCHAR,DECIMAL(38,12))"}}').holdings as holdings
     from counted where kind = 'opened'
 ), opened as (
     select run_id, attempt, seq, occurred_at, unnest(map_keys(holdings)) as symbol, unnest(map_values(holdings)) as quantity
     from openings
-), held as (
+), held as not materialized (
     select o.*, coalesce(n.instrument_id, o.symbol) as instrument from opened o left join names n using (run_id, symbol)
 ), listed as (
     select run_id, instrument, symbol, occurred_at from traded
@@ -252,8 +255,8 @@ with counted as (
     select run_id, instrument, symbol, occurred_at from held
     union all
     select run_id, instrument_id, coalesce(new_symbol, symbol), occurred_at
-    from corporate_actions semi join counted_attempts using (run_id, attempt) where kind <> 'dividend'
-), assets as (
+    from actions where kind <> 'dividend'
+), assets as not materialized (
     select run_id, instrument, arg_max(symbol, occurred_at) as symbol from listed group by all
 ), statements as (                   -- what the journal said of each asset outright; at the start, not named is not held
     select o.run_id, a.instrument, o.attempt, o.seq, o.occurred_at, coalesce(h.quantity, 0) as quantity, 'opened' as kind
@@ -261,9 +264,8 @@ with counted as (
     left join held h on h.run_id = o.run_id and h.attempt = o.attempt and h.instrument = a.instrument
     union all
     select run_id, instrument_id, attempt, seq, occurred_at, case when kind = 'split' then new_quantity else 0 end, kind
-    from corporate_actions semi join counted_attempts using (run_id, attempt)
-    where kind = 'delisted' or kind = 'split' and old_quantity <> new_quantity
-), last_statements as (
+    from actions where kind = 'delisted' or kind = 'split' and old_quantity <> new_quantity
+), last_statements as not materialized (
     select *, max(occurred_at) filter (where kind = 'opened') over (partition by run_id, instrument) as opened_at
     from statements
     qualify row_number() over (partition by run_id, instrument order by attempt desc, seq desc) = 1
@@ -304,8 +306,11 @@ select r.run_id, a.symbol, nullif(r.instrument, case when r.instrument = a.symbo
        greatest(r.heard_until, r.last_fill_at) as as_of
 from reasons r join assets a on a.run_id = r.run_id and a.instrument is not distinct from r.instrument;
 
+create view positions as
+from positions_of(null);
+
 create view run_intents as           -- what each run was to do: its decisions' intents, and the closes its algorithm added
-with given as (
+with given as not materialized (
     select r.run_id, i.order_intent_id, i.snapshot_id, i.symbol, i.instrument_id, i.weight, i.quantity, i.snapshot_date,
            i.rebalance_date, i.decision_price, i.side, i.order_type, i.limit_price, i.source
     from (select run_id, unnest(snapshot_ids) as snapshot_id from runs) r join intents i using (snapshot_id)

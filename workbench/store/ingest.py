@@ -26,7 +26,7 @@ from workbench.store.survey import Found, Known, Source
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-BATCH_BYTES = 128 << 20             # read in one transaction: a second or two, in which readers wait
+BATCH_BYTES = 96 << 20              # read in one transaction: a second or two, in which readers wait
 BATCH_FILES = 5000
 HEAD_BYTES = 1 << 16                # in which a file's first object must end
 ARRAY = b"["
@@ -172,8 +172,8 @@ class _Batch:
         before = self.known.get(item.file)
         if before is None or before.sha256 != sha256:
             self._clear(item.file)
-            text = data.removeprefix(lines.BOM)
-            piece = Piece(file=item.file, data=text, array=True, run_id=source.run_id, attempt=source.attempt)
+            piece = Piece(file=item.file, path=item.path, start=0, end=len(data), array=True, run_id=source.run_id,
+                          attempt=source.attempt)
             self.pieces[group].append(piece)
         self._remember(item, read_to=len(data), lines=0, sha256=sha256, runs=before.runs if before else ())
 
@@ -188,21 +188,19 @@ class _Batch:
             self.forget(item.file)
             before, running = None, hashlib.sha256()
         start, count = (before.read_to, before.lines) if before else (0, 0)
-        data, whole = _whole_lines(item.path, start, BATCH_BYTES - self.size, ended=not _grows(item.file))
-        running.update(data)
-        self.size += len(data)
-        if data:
-            text = data.removeprefix(lines.BOM) if start == 0 else data
-            piece = Piece(file=item.file, data=text, first=count + 1, run_id=source.run_id, attempt=source.attempt)
+        read = _whole_lines(item.path, start, running, room=BATCH_BYTES - self.size, ended=not _grows(item.file))
+        self.size += read.end - start
+        if read.end > start:
+            piece = Piece(file=item.file, path=item.path, start=start, end=read.end, first=count + 1, run_id=source.run_id,
+                          attempt=source.attempt)
             self.pieces[group].append(piece)
-        read_to = start + len(data)
-        if not whole:
+        if not read.all:
             self.full = True
             self.files -= 1
             self.reading.todo.appendleft(item)
-            self.reading.digests[item.file] = (read_to, running)
-            item = replace(item, size=read_to)
-        self._remember(item, read_to=read_to, lines=count + len(data.splitlines()), sha256=running.hexdigest(),
+            self.reading.digests[item.file] = (read.end, running)
+            item = replace(item, size=read.end)
+        self._remember(item, read_to=read.end, lines=count + read.lines, sha256=running.hexdigest(),
                        runs=before.runs if before else ())
 
     def _digest_so_far(self, item: Found, before: Known | None) -> Any:
@@ -279,14 +277,32 @@ def _first_object(head: bytes) -> Any:
         return None
 
 
-def _whole_lines(path: Path, start: int, room: int, *, ended: bool) -> tuple[bytes, bool]:
-    """The whole lines after the first `start` bytes, about `room` bytes of them, and whether that was all there is."""
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Where some whole lines end, how many they are, and whether they are all there are."""
+
+    end: int
+    lines: int
+    all: bool
+
+
+def _whole_lines(path: Path, start: int, running: Any, *, room: int, ended: bool) -> _Lines:
+    """Find the whole lines after the first `start` bytes, about `room` bytes of them, and carry the digest on over them."""
+    end, count, rest = start, 0, b""
     with path.open("rb") as stream:
         stream.seek(start)
-        data = b""
-        while part := stream.read(max(room, HEAD_BYTES)):
-            data += part
-            if b"\n" in part:
-                break
-        rest = stream.read(1) != b""
-    return data[: lines.whole_lines(data, ended=ended and not rest)], not rest
+        while data := stream.read(survey.CHUNK):
+            cut = data.rfind(b"\n") + 1
+            if not cut:
+                rest += data
+                continue
+            running.update(rest + data[:cut])
+            end += len(rest) + cut
+            count += data.count(b"\n")
+            rest = data[cut:]
+            if end - start >= room:
+                return _Lines(end, count, all=not rest and not stream.read(1))
+    if rest and ended and lines.is_json(rest):
+        running.update(rest)
+        end, count = end + len(rest), count + 1
+    return _Lines(end, count, all=True)

@@ -199,11 +199,6 @@ def _next_object(text: str, at: int) -> int:
     return found.end() if found else len(text)
 
 
-def whole_lines(data: bytes, *, ended: bool) -> int:
-    """How many of the bytes are whole lines. A last line without its newline is one only if the file has `ended`."""
-    return len(data) if ended and _is_json(data[data.rfind(b"\n") + 1 :]) else data.rfind(b"\n") + 1
-
-
 def numbered(data: bytes, first: int) -> Iterator[Text]:
     """The lines with their numbers, blank ones passed over."""
     for number, line in enumerate(data.split(b"\n"), start=first):
@@ -305,7 +300,8 @@ def _instant(value: Any) -> datetime:
     return moment
 
 
-def _is_json(line: bytes) -> bool:
+def is_json(line: bytes) -> bool:
+    """Whether these bytes are one whole JSON text."""
     try:
         json.loads(line)
     except ValueError:

@@ -70,8 +70,7 @@ class Lock:
             if self._can_queue():
                 self._queue(opened, errand, exclusive)
             elif exclusive:
-                raise BadInput("the folder is read-only, so nothing can be recorded in the store",
-                               where=str(self.database.parent), remedy="make it writable, or work on a copy")
+                raise read_only(self.database.parent)
             yield
 
     def _can_queue(self) -> bool:
@@ -131,6 +130,12 @@ class Lock:
                 yield handle
         finally:
             path.unlink(missing_ok=True)
+
+
+def read_only(folder: Path) -> BadInput:
+    """The error of one who would write where nobody may."""
+    return BadInput("the folder is read-only, so nothing can be recorded in the store", where=str(folder),
+                    remedy="make it writable, or work on a copy")
 
 
 def _tell(note: int, errand: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TABLES = ("snapshots", "snapshot_items", "intents", "params", "runs", "attempts", "events", "bad_lines", "ingested_files")
-ONE = Decimal(1)
+AS_THEY_ARE = ("VARCHAR", "INTEGER", "BIGINT", "BOOLEAN", "DATE", "JSON")       # types whose values need no rewriting
 BY_NUMBER = "attempt, try_cast(order_id as bigint), order_id"
 
 
@@ -162,10 +163,10 @@ class Store:
         """Execution params by their id."""
         names = [item.name for item in fields(ExecutionParams)]
         with self._access.reading(f"params {params_id}") as connection:
-            row = connection.execute(f"select {', '.join(names)} from params where params_id = ?", [params_id]).fetchone()
-        if row is None:
+            rows = _answer(connection.execute(f"select {', '.join(names)} from params where params_id = ?", [params_id]))
+        if not rows:
             raise NotRecorded(f"params {params_id}")
-        body = dict(zip(names, map(_plain, row), strict=True))
+        body = dict(zip(names, rows[0], strict=True))
         body["risk_overrides"] = json.loads(body["risk_overrides"], parse_float=Decimal)
         return params_words.read(body, where=params_id)
 
@@ -227,7 +228,7 @@ class Store:
 
     def positions(self, run_id: str) -> tuple[Position, ...]:
         """What the run holds, as of the last that was heard of it; None with a reason where that can't be known."""
-        return self._of_run(Position, "positions where run_id = $run order by symbol nulls last", run_id)
+        return self._of_run(Position, "positions_of($run) order by symbol nulls last", run_id)
 
     def events(self, run_id: str, *, order_id: str | None = None) -> tuple[Event, ...]:
         """Every line heard of a run, of all its attempts, or of one order: the log itself, nothing folded."""
@@ -258,7 +259,7 @@ class Store:
         with self._access.reading("a query") as connection:
             answer = _ask(connection, sql, params)
             names = tuple(str(column[0]) for column in answer.description)
-            return Rows(names, tuple(tuple(map(_plain, row)) for row in answer.fetchall()))
+            return Rows(names, tuple(_answer(answer)))
 
     def counts(self) -> dict[str, int]:
         """How many rows each table has."""
@@ -290,20 +291,15 @@ class Store:
     def _snapshots(self, condition: str, given: dict[str, Any]) -> tuple[Snapshot, ...]:
         names = [item.name for item in fields(Snapshot) if item.name not in ("schema", "items")]
         with self._access.reading("snapshots") as connection:
-            heads = connection.execute(
-                f"select {', '.join(names)} from snapshots where {condition} order by rebalance_date, as_of, snapshot_id", given
-            ).fetchall()
-            items: dict[str, list[Item]] = {}
-            columns = ", ".join(item.name for item in fields(Item))
-            for snapshot_id, *row in connection.execute(
-                f"select snapshot_id, {columns} from snapshot_items where snapshot_id in "
-                f"(select snapshot_id from snapshots where {condition}) order by snapshot_id, position", given
-            ).fetchall():
-                symbol, instrument_id, *numbers = map(_plain, row)
-                items.setdefault(snapshot_id, []).append(Item(
-                    symbol=symbol, instrument_id=instrument_id, target_weight=numbers[0], decision_price=numbers[1],
-                    score=numbers[2]))
-        return tuple(_snapshot(dict(zip(names, map(_plain, row), strict=True)), items) for row in heads)
+            heads = _answer(connection.execute(
+                f"select {', '.join(names)} from snapshots where {condition} order by rebalance_date, as_of, snapshot_id", given))
+            items: dict[str, list[Item]] = defaultdict(list)
+            columns = [item.name for item in fields(Item)]
+            for snapshot_id, *row in _answer(connection.execute(
+                f"select snapshot_id, {', '.join(columns)} from snapshot_items where snapshot_id in "
+                f"(select snapshot_id from snapshots where {condition}) order by snapshot_id, position", given)):
+                items[snapshot_id].append(Item(**dict(zip(columns, row, strict=True))))
+        return tuple(_snapshot(dict(zip(names, row, strict=True)), items) for row in heads)
 
     def _of_run(self, kind: type[T], query: str, run_id: str, given: dict[str, Any] | None = None) -> tuple[T, ...]:
         with self._access.reading(f"{kind.__name__.lower()}s of {run_id}") as connection:
@@ -345,20 +341,19 @@ def _values(
     """Rows as values of `kind`, whose fields are columns of the same names, or the SQL given `instead`."""
     names = [item.name for item in fields(kind)]        # type: ignore[arg-type]
     columns = ", ".join(f'{instead[name]} as "{name}"' if name in instead else f'"{name}"' for name in names)
-    rows = connection.execute(f"select {columns} from {query}", given).fetchall()
-    return tuple(kind(**dict(zip(names, map(_plain, row), strict=True))) for row in rows)
+    rows = _answer(connection.execute(f"select {columns} from {query}", given))
+    return tuple(kind(**dict(zip(names, row, strict=True))) for row in rows)
 
 
 def _runs(connection: DuckDBPyConnection, condition: str, given: dict[str, Any]) -> tuple[Run, ...]:
     names = [item.name for item in fields(Run) if item.name != "schema"]
     columns = ", ".join({"start": "start_date", "end": "end_date"}.get(name, name) for name in names)
-    rows = connection.execute(
+    rows = _answer(connection.execute(
         f"select {columns} from runs r left join (select run_id, min(queued_at) as queued_at from attempts group by all) a "
-        f"using (run_id) where {condition} order by queued_at nulls last, run_id", given
-    ).fetchall()
+        f"using (run_id) where {condition} order by queued_at nulls last, run_id", given))
     runs = []
     for row in rows:
-        values = dict(zip(names, map(_plain, row), strict=True))
+        values = dict(zip(names, row, strict=True))
         values["rejected"] = tuple(Rejected(**item) for item in json.loads(values["rejected"]))
         runs.append(Run(**values))
     return tuple(runs)
@@ -368,7 +363,7 @@ def _snapshot(head: dict[str, Any], items: dict[str, list[Item]]) -> Snapshot:
     for name in ("parameters", "holdings"):
         if head[name] is not None:
             head[name] = freeze(json.loads(head[name], parse_float=Decimal))
-    return Snapshot(items=tuple(items.get(head["snapshot_id"], ())), **head)
+    return Snapshot(items=tuple(items[head["snapshot_id"]]), **head)
 
 
 def _check_run(connection: DuckDBPyConnection, run_id: str) -> None:
@@ -398,8 +393,17 @@ def _ask(connection: DuckDBPyConnection, sql: str, given: dict[str, object]) -> 
 def _plain(value: Any) -> Any:
     """A value as we write it: Decimals without trailing zeros or exponents, instants in UTC, lists as tuples."""
     if isinstance(value, Decimal):
-        short = value.normalize(WIDE)
-        return short.quantize(ONE, context=WIDE) if short.as_tuple().exponent > 0 else short        # type: ignore[operator]
+        whole = value.to_integral_value()
+        return whole if whole == value else value.normalize(WIDE)
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     return tuple(map(_plain, value)) if isinstance(value, list) else value
+
+
+def _answer(asked: DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """All rows of an answer, their values as we write them."""
+    plain = [str(column[1]) in AS_THEY_ARE for column in asked.description]
+    return [
+        tuple(value if as_it_is else _plain(value) for value, as_it_is in zip(row, plain, strict=True))
+        for row in asked.fetchall()
+    ]
