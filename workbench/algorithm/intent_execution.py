@@ -13,6 +13,7 @@ from AlgorithmImports import *
 import hashlib                      # Python's own names after Lean's star import, which covers some of them
 import json
 import platform
+import threading
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as Exact
@@ -29,7 +30,8 @@ from sizing import ZERO, exact
 MOMENTS = {"MOO": (9, 0), "MKT": (10, 0), "LMT": (10, 0)}       # New York; MOC goes by that day's close
 BEFORE_CLOSE = timedelta(minutes=30)
 REDUCING_DEADLINE = timedelta(minutes=10)
-CUT_KINDS = {"blocked": "blocked", "stale": "blocked", "no_price": "blocked", "min_qty": "skipped"}    # else: capped
+CUT_KINDS = {"blocked": "blocked", "stale": "blocked", "no_price": "blocked", "absurd": "blocked",
+             "min_qty": "skipped"}      # else: capped
 ENDED = ("FILLED", "CANCELLED", "EXPIRED", "REJECTED")
 
 
@@ -75,6 +77,7 @@ class IntentExecution(QCAlgorithm):
         self.set_benchmark(lambda moment: 0)
         _check_identities(good, self.assets)
 
+        self.refused = refused
         self.intents_by_day: dict[date, list[intents.Intent]] = defaultdict(list)
         for intent in good:
             self.intents_by_day[intent.rebalance_date].append(intent)
@@ -84,33 +87,44 @@ class IntentExecution(QCAlgorithm):
         self.working: dict[str, tuple[str, OrderTicket]] = {}   # order_ref -> symbol and ticket
         self.first_tags: dict[int, str] = {}                    # order id -> first tag seen: Lean overwrites tags
         self.sent_counts: dict[str, int] = defaultdict(int)     # order_intent_id -> orders sent
-        self.ledger: dict[str, Exact] = defaultdict(Exact)  # what the journal explains, in shares
+        self.sent_refs: set[str] = set()
+        self.ledger: dict[str, Exact] = defaultdict(Exact)      # what our own orders explain, in shares
         self.basis: dict[str, list[tuple[date, Exact, Exact]]] = defaultdict(list)
         self.delisting_warned: set[str] = set()
         self.reducing_refs: set[str] = set()
         self.guard: guard.Guard | None = None
         self.close_value: Exact | None = None
         self.marked: datetime | None = None
+        self.sending = threading.Lock()
+        self.opened = False
         self.may_send = True
 
         self.closes = {day: self._close_of(day) for day in sorted(self.intents_by_day)}
         for day in self.closes:
             for order_type in sorted(self._order_types(day), key=lambda kind: self._moment(day, kind)):
-                moment = self._moment(day, order_type)
-                self.schedule.on(self.date_rules.on(day.year, day.month, day.day),
-                                 self.time_rules.at(moment.hour, moment.minute),
-                                 lambda d=day, kind=order_type: self._trade(d, kind))
+                self._schedule(day, order_type)
         self.lines = journal.Journal(self._required("journal-path"), run_id=self._required("run-id"),
                              attempt=int(self._required("attempt")), live=self.trading_mode != "backtest",
                              now=lambda: datetime.now(UTC))
-        self._record(
-            "opened", versions={"python": platform.python_version(), "schema": "journal/1"}, mode=self.trading_mode,
-            account=str(self.get_parameter("account", "")), cash=exact(float(self._required("cash"))),
-            holdings={name: self._held(name) for name in self.assets if self._held(name)},
-            intents_sha256=_sha256(self._required("execution-intent-path")),
-            params_sha256=_sha256(self._required("execution-params-path")),
-            intents=len(good), rejected=[{"position": item.position, "symbol": item.symbol, "reason": item.reason}
-                                            for item in refused])
+
+    def _schedule(self, day: date, order_type: str) -> None:
+        """A callback without parameters: Lean could take one that has them for one that wants the event's name and time."""
+        moment = self._moment(day, order_type)
+        self.schedule.on(self.date_rules.on(day.year, day.month, day.day), self.time_rules.at(moment.hour, moment.minute),
+                         lambda: self._trade(day, order_type))
+
+    def _open(self) -> None:
+        """The journal's first line, written with the first thing that happens: live, Lean loads cash and holdings only after
+        `initialize`."""
+        self._write("opened", self.utc_time,
+                    versions={"python": platform.python_version(), "schema": journal.SCHEMA}, mode=self.trading_mode,
+                    account=str(self.get_parameter("account", "")), cash=exact(self.portfolio.cash),
+                    holdings={name: self._held(name) for name in self.assets if self._held(name)},
+                    intents_sha256=_sha256(self._required("execution-intent-path")),
+                    params_sha256=_sha256(self._required("execution-params-path")),
+                    intents=sum(len(of_day) for of_day in self.intents_by_day.values()),
+                    rejected=[{"position": item.position, "symbol": item.symbol, "reason": item.reason}
+                              for item in self.refused])
 
     # The rebalance: size once, at the first moment of the day, then send each order type at its own.
 
@@ -161,17 +175,32 @@ class IntentExecution(QCAlgorithm):
                                  loss=None if not self.close_value else 1 - total / self.close_value)
 
     def _closes_of_unlisted(self, day: date) -> list[sizing.Wanted]:
-        """Weight 0 for what this journal explains and today's intents do not name."""
+        """The shares that our own orders explain, of what today's intents do not name: those are sold, and no others."""
         named = {intent.symbol for intent in self.intents_by_day[day]}
         snapshot = next((i.order_intent_id.split("-")[0] for i in self.intents_by_day[day] if i.source != "manual"), None)
         if snapshot is None:
             return []
-        return [sizing.Wanted(order_intent_id=f"{snapshot}-{name}", symbol=name, weight=ZERO)
-                for name in self.assets if name not in named and self.ledger[name] != 0]
+        ours = {name: int(self._ours(name)) for name in self.assets if name not in named}
+        unlisted = [sizing.Wanted(order_intent_id=f"{snapshot}-{name}", symbol=name, weight=None, quantity=-shares)
+                    for name, shares in ours.items() if shares]
+        return [item for item in unlisted if self._is_unwanted(item, day)]
+
+    def _ours(self, name: str) -> Exact:
+        held, ours = self._held(name), self.ledger[name]
+        return min(abs(held), abs(ours)).copy_sign(held) if held * ours > 0 else ZERO
+
+    def _is_unwanted(self, item: sizing.Wanted, day: date) -> bool:
+        """Whether nothing was said of a symbol. What was said and refused as unreadable is held, not sold."""
+        for refused in self.refused:
+            if refused.symbol.strip().upper() == item.symbol and refused.rebalance_date in (day, None):
+                self._record("blocked", order_intent_id=item.order_intent_id, symbol=item.symbol, rule="refused_intent",
+                             cut=None, detail=refused.reason)
+                return False
+        return True
 
     def _free_of_working_orders(self, item: sizing.Wanted) -> bool:
         """An order whose outcome is not known yet is never doubled: its symbol waits."""
-        for ref, (name, _) in self.working.items():
+        for ref, (name, _) in list(self.working.items()):
             if name == item.symbol:
                 self._record("blocked", order_intent_id=item.order_intent_id, symbol=item.symbol, rule="working_order",
                              cut=None, detail=ref)
@@ -190,32 +219,39 @@ class IntentExecution(QCAlgorithm):
 
     def _send(self, line: sizing.Sized, intent: intents.Intent | None, order_type: str) -> None:
         """Check, force the journal to the disk where money is real, send."""
+        if not self.may_send:       # asked here too: Lean goes on with a batch after an error in `on_order_event`
+            return
         name = line.symbol
         price = self._price(name)
         check = guard.Check(symbol=name, quantity=line.order, held=self._held(name), price=price,
                             reference=self._reference(intent), now=self.time,
                             lot_value=(price or ZERO) * self.execution_params.lot_size)
         assert self.guard is not None
+        limit = self._limit(line, intent)
         refusal = self.guard.check(check)
+        if refusal is None and order_type == "LMT" and limit is None:
+            refusal = guard.Refusal(rule="no_price", detail=f"{name} has no price to make a limit from")
         if refusal is not None:
             self._record("blocked", order_intent_id=line.order_intent_id, symbol=name, rule=refusal.rule, cut=line.order,
                          detail=refusal.detail)
             return
         self.sent_counts[line.order_intent_id] += 1
         ref = f"{line.order_intent_id}.{self.sent_counts[line.order_intent_id]}"
+        self.sent_refs.add(ref)
         if line.reduces:
             self.reducing_refs.add(ref)
         if self.trading_mode != "backtest":
-            self.lines.sync()
-        ticket = self._place(self.assets[name], int(line.order), order_type, self._limit(line, intent), ref)
+            self._force_to_disk()
+        self.guard.note(check)      # before it is sent: what is sent from within its own events counts it
+        ticket = self._place(self.assets[name], int(line.order), order_type, limit, ref)
         if ticket.order_id <= 0:
             self.reducing_refs.discard(ref)
             self._record("blocked", order_intent_id=line.order_intent_id, symbol=name, rule="engine", cut=line.order,
                          detail=str(ticket))
             return
-        self.guard.note(check)
-        if journal.lean_status(ticket.status) not in ENDED:
-            self.working[ref] = (name, ticket)
+        self.working[ref] = (name, ticket)
+        if journal.lean_status(ticket.status) in ENDED:     # in this order: live, it may end in another thread meanwhile
+            self.working.pop(ref, None)
 
     def _place(self, symbol: Symbol, quantity: int, order_type: str, limit: Exact | None, ref: str) -> OrderTicket:
         properties = self.default_order_properties.clone()
@@ -231,24 +267,38 @@ class IntentExecution(QCAlgorithm):
         return self.market_order(symbol, quantity, tag=ref, order_properties=properties)
 
     def _send_waiting_when_reduced(self) -> None:
-        if self.waiting and not any(ref in self.reducing_refs for ref in self.working):
+        if self.waiting and not any(ref in self.reducing_refs for ref in list(self.working)):
             self._send_waiting()
 
     def _send_waiting(self) -> None:
-        batch, self.waiting = self.waiting, []
-        for line, intent, order_type in batch:
-            self._send(line, intent, order_type)
+        """Send them all, each once: whoever comes while that goes on (live, another thread; or the event of an order of this
+        very loop) leaves it to the one who is at it."""
+        if not self.sending.acquire(blocking=False):
+            return
+        try:
+            while self.waiting:
+                self._send(*self.waiting.pop(0))
+        finally:
+            self.sending.release()
 
     # What Lean tells.
 
     def on_order_event(self, event: OrderEvent) -> None:
+        """An event that can't be taken in stops all sending: Lean itself goes on until its next step."""
+        try:
+            self._hear_order(event)
+        except BaseException:
+            self.may_send = False
+            raise
+
+    def _hear_order(self, event: OrderEvent) -> None:
         order = self.transactions.get_order_by_id(event.order_id)
         ref = self.first_tags.setdefault(event.order_id, str(order.tag or ""))
         name, message = str(event.symbol), str(event.message or "")
         status = journal.lean_status(event.status, message)
         filled = exact(event.fill_quantity)
         arrival, source = self._arrival(order, name, filled != 0)
-        self.ledger[name] += filled
+        self.ledger[name] += filled if ref in self.sent_refs else _taken(self.ledger[name], filled)
         self._record(
             "order", moment=event.utc_time, order_ref=ref, order_id=event.order_id, event_id=event.id,
             broker_id=",".join(order.broker_id), exec_id=None, symbol=name, instrument_id=str(event.symbol.id),
@@ -281,13 +331,13 @@ class IntentExecution(QCAlgorithm):
             split, name = data.splits[symbol], str(symbol)
             if str(split.type) != "SPLIT_OCCURRED":
                 continue
-            factor, old, new = exact(split.split_factor), self.ledger[name], self._held(name)
+            factor, old = exact(split.split_factor), self.ledger[name]
             self.basis[name].append((self.time.date(), factor, ZERO))
-            if self.execution_params.normalization == "raw":
+            new, in_lieu = old, ZERO
+            if self.execution_params.normalization == "raw":        # of our own shares alone: others may be held beside them
+                new = sizing.lots(old / factor, 1, "down")
                 in_lieu = (old / factor - new) * (self._price(name) or ZERO)
                 self.ledger[name] = new
-            else:
-                new, in_lieu = old, ZERO
             self._record("split", symbol=name, instrument_id=str(symbol.id), factor=factor, old=old, new=new, cash=in_lieu)
 
     def _hear_listings(self, data: Slice) -> None:
@@ -336,10 +386,24 @@ class IntentExecution(QCAlgorithm):
     # Small readings.
 
     def _record(self, kind: str, moment: datetime | None = None, **fields: Any) -> None:
-        """Write a journal line. A journal that can't be written stops all sending."""
+        """Write a journal line, after the one that opens the journal."""
+        if not self.opened:
+            self.opened = True
+            self._open()
+        self._write(kind, self.utc_time if moment is None else moment, **fields)
+
+    def _write(self, kind: str, moment: datetime, **fields: Any) -> None:
+        """A line that can't be written stops all sending."""
         try:
-            self.lines.write(kind, self.utc_time if moment is None else moment, **fields)
-        except OSError:
+            self.lines.write(kind, moment, **fields)
+        except BaseException:
+            self.may_send = False
+            raise
+
+    def _force_to_disk(self) -> None:
+        try:
+            self.lines.sync()
+        except BaseException:
             self.may_send = False
             raise
 
@@ -394,13 +458,19 @@ class IntentExecution(QCAlgorithm):
         return sizing.Quote(price=self._price(name), age=age)
 
     def _reference(self, intent: intents.Intent | None) -> Exact | None:
-        """The decision price on today's basis: later splits and dividends applied. None where bases differ."""
+        """The decision price on the basis of the last known price. None where bases differ.
+
+        Lean brings that price to a split's basis at once, at 00:00; a dividend is in it only with the first bar after.
+        """
         if intent is None or self.execution_params.normalization != "raw":
             return None
+        last = self.securities[self.assets[intent.symbol]].get_last_data()
         price = intent.decision_price
         for day, factor, per_share in self.basis[intent.symbol]:
             if intent.snapshot_date < day <= intent.rebalance_date:
-                price = price * factor - per_share
+                price *= factor
+                if last is not None and last.end_time.date() >= day:
+                    price -= per_share
         return price
 
     def _limit(self, line: sizing.Sized, intent: intents.Intent | None) -> Exact | None:
@@ -441,6 +511,11 @@ def _sha256(path: str) -> str:
 def _ymd(text: str) -> tuple[int, int, int]:
     day = date.fromisoformat(text)
     return day.year, day.month, day.day
+
+
+def _taken(ours: Exact, filled: Exact) -> Exact:
+    """What an order that is not ours (a delisting, a margin call, a person's) takes from our shares; it adds nothing."""
+    return ZERO if ours * filled >= 0 else min(abs(ours), abs(filled)).copy_sign(filled)
 
 
 def _maybe(value: Any) -> Exact | None:
