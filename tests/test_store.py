@@ -226,7 +226,7 @@ def test_nothing_else_is_left_beside_the_store(store, folder):
     """The data, the file, its lock: no temporary file, no write-ahead log."""
     assert {path.name for path in folder.iterdir()} == {
         "snapshots", "intents", "params", "runs", "workbench.duckdb", "workbench.duckdb.lock"}
-    assert {path.name for path in (folder / "workbench.duckdb.lock").iterdir()} == {"turn", "hold"}
+    assert {path.name for path in (folder / "workbench.duckdb.lock").iterdir()} <= {"turn", "hold", "rebuild.duckdb.lock"}
 
 
 # Batches
@@ -351,6 +351,11 @@ def test_the_old_store_stays_until_the_new_one_is_whole(tmp_path, folder, record
     monkeypatch.setattr(store_module, "_fill", fail)
     with pytest.raises(RuntimeError, match="out of paper"):
         store.rebuild(folder)
+
+    assert store.counts()["snapshots"] == 3
+
+    monkeypatch.undo()
+    store.rebuild(folder)               # over what the failed one left
 
     assert store.counts()["snapshots"] == 3
     assert {path.name for path in tmp_path.iterdir()} == {"workbench.duckdb", "workbench.duckdb.lock"}

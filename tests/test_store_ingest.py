@@ -371,7 +371,7 @@ def test_a_partial_file_changes_nothing_of_what_the_whole_one_says(store, other,
 
         assert contents(other, (*EVENTS, "bad_lines")) == contents(store, (*EVENTS, "bad_lines"))
 
-    copy = put(tmp_path / "copy.json", partial)
+    copy = put(tmp_path / "copy.json", partial if "}" in partial else whole)
     other.ingest(copy, run_id=RUN)
 
     assert contents(store, EVENTS) == contents(other, EVENTS)
@@ -516,19 +516,40 @@ def test_a_count_without_a_price_is_no_fill(store, tmp_path):
 
 
 def test_a_plain_list_needs_its_run(store, tmp_path):
-    """Whose events they are is not guessed."""
-    store.ingest(put(tmp_path / "list.json", json.dumps([plain()])))
+    """Whose events they are is not guessed: by hand it is asked for, in a data folder the file is kept as bad."""
+    text = json.dumps([plain()])
+    with pytest.raises(BadInput, match=r"list\.json: does not say whose events these are; name the run"):
+        store.ingest(put(tmp_path / "list.json", text))
 
-    assert [bad.reason for bad in store.bad_lines()] == ["does not say whose events these are"]
+    put(tmp_path / "data" / "events" / "list.json", text)
+    store.index(tmp_path / "data")
+
+    assert refused(store) == [("events/list.json", 0, "does not say whose events these are")]
     assert store.counts()["events"] == 0
 
 
 @pytest.mark.parametrize("text", ['{"hello": 1}', "hello", "[1, 2]", '"x"', "{"])
 def test_a_file_of_something_else_is_refused_whole(store, tmp_path, text):
-    """Once, with its name."""
-    store.ingest(put(tmp_path / "other.json", text), run_id=RUN)
+    """By hand at once, in a data folder with its name."""
+    with pytest.raises(BadInput, match="neither a journal, nor Lean's order events, nor a plain list of them"):
+        store.ingest(put(tmp_path / "other.json", text), run_id=RUN)
 
-    assert [bad.reason for bad in store.bad_lines()] == ["neither a journal, nor Lean's order events, nor a plain list of them"]
+    put(tmp_path / "data" / "events" / "other.json", text)
+    store.index(tmp_path / "data")
+
+    assert [(file, line) for file, line, _ in refused(store)] == [("events/other.json", 0)]
+
+
+def test_an_unknown_format_is_refused_with_the_nearest(store, tmp_path):
+    """Before anything is copied."""
+    with pytest.raises(BadInput, match="unknown format 'plane'; did you mean 'plain'"):
+        store.ingest(put(tmp_path / "list.json", json.dumps([plain()])), run_id=RUN, format="plane")
+
+
+def test_an_empty_file_tells_nothing(store, tmp_path):
+    """Nothing is not wrong."""
+    assert store.ingest(put(tmp_path / "empty.json", " \n")) == Ingested(files=1, events=0, bad=0)
+    assert refused(store) == []
 
 
 def test_a_missing_file_is_named(store, tmp_path):
@@ -551,7 +572,7 @@ def test_half_a_file_and_then_the_whole_is_the_whole_once(store, other, tmp_path
     }
     text, given = texts[form], {} if form == "journal" else {"run_id": RUN}
     other.ingest(put(tmp_path / "once", text), **given)
-    for cut in (len(text) // 2,) if on_disk else (len(text) // 2 + 17, 30):
+    for cut in (len(text) // 2,) if on_disk else (len(text) // 2 + 17, 600):
         halved = Store(tmp_path / f"{form}{cut}" / "workbench.duckdb") if on_disk else emptied(store)
         for part in (text[:cut], text, text):
             halved.ingest(put(tmp_path / f"half{cut}", part), **given)

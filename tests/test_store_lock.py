@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from store_fixtures import decide
+from store_fixtures import decide, put
 
 from workbench.errors import StoreBusy
 from workbench.store import Store
@@ -98,8 +98,8 @@ def test_the_store_s_own_calls_name_the_holder(database, holder):
     decide(database.parent, {"ALFA": "0.5"})
     Store(database).index(database.parent)
     process = holder("index files", "alone")
-    store = Store(database, wait=0.1)
-    for question in (store.runs, lambda: store.ingest(__file__), lambda: store.rebuild(database.parent)):
+    store, events = Store(database, wait=0.1), put(database.with_name("list.json"), '[{"order_id":1,"status":"new","time":1}]')
+    for question in (store.runs, lambda: store.ingest(events, run_id="r1"), lambda: store.rebuild(database.parent)):
         with pytest.raises(StoreBusy, match=f"by process {process.pid} on"):
             question()
 

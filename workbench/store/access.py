@@ -114,17 +114,22 @@ class Access:
         """The database's path; a new database appears there whole, so that a crash while it is made leaves none."""
         assert self.path is not None
         if not self.path.exists():
-            beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
-            make(beside)
-            beside.replace(self.path)
+            make(self.beside("new.duckdb")).replace(self.path)
         return self.path
 
+    def beside(self, name: str) -> Path:
+        """Where a database that is to take this one's place is made: in the lock's folder, on the same disk."""
+        assert self._lock is not None
+        return self._lock.folder / name
 
-def make(path: Path) -> None:
-    """Make an empty database with all its tables."""
+
+def make(path: Path) -> Path:
+    """Make an empty database with all its tables, in place of what a killed process left there."""
     path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
     with opened(path, None) as connection:
         migrate(connection, str(path))
+    return path
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import BadInput
+from workbench.errors import BadInput, UnknownName
 from workbench.store import documents, lines, survey
 from workbench.store.documents import bad_line
 from workbench.store.events import Group, Piece, take
@@ -30,6 +30,7 @@ BATCH_BYTES = 96 << 20              # read in one transaction: a second or two, 
 BATCH_FILES = 5000
 HEAD_BYTES = 1 << 16                # in which a file's first object must end
 ARRAY = b"["
+FORMATS = ("journal", "lean", "plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +154,7 @@ class _Batch:
 
     def _add_events(self, item: Found) -> None:
         source = item.source if item.source != Source() else survey.read_sidecar(item.path)
-        with item.path.open("rb") as stream:
-            head = stream.read(HEAD_BYTES).removeprefix(lines.BOM).lstrip()
+        head = _head(item.path)
         if not head:
             self._remember(item, read_to=0, lines=0, sha256=hashlib.sha256().hexdigest())
             return
@@ -251,14 +251,32 @@ def _grows(file: str) -> bool:
     return file.startswith("runs/")
 
 
+def check_form(path: Path, source: Source) -> None:
+    """Raise `BadInput` where a file of events is of no form that can be read, or does not say whose they are."""
+    if source.format is not None and source.format not in FORMATS:
+        raise UnknownName("format", source.format, FORMATS, where=str(path))
+    head = _head(path)
+    if head:
+        try:
+            _group("", source, head)
+        except BadInput as error:
+            raise BadInput(error.problem, where=str(path), remedy=error.remedy) from None
+
+
+def _head(path: Path) -> bytes:
+    """The beginning of a file, from its first character."""
+    with path.open("rb") as stream:
+        return stream.read(HEAD_BYTES).removeprefix(lines.BOM).lstrip()
+
+
 def _group(file: str, source: Source, head: bytes) -> Group:
     """How a file is read. Raises `BadInput` where it can't be told what it is or whose."""
     form = source.format or lines.form_of(_first_object(head))
-    if form is None:
+    if form not in FORMATS:
         raise BadInput("neither a journal, nor Lean's order events, nor a plain list of them")
     if form == "plain":
         if source.run_id is None:
-            raise BadInput("does not say whose events these are")
+            raise BadInput("does not say whose events these are", remedy="name the run that they belong to")
         return Group(format=form, writer=source.name or "plain", run_id=source.run_id, attempt=source.attempt)
     writer = "lean" if form == "lean" else source.name or "journal"
     if file.startswith("runs/"):

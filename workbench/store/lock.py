@@ -70,7 +70,7 @@ class Lock:
             if self._can_queue():
                 self._queue(opened, errand, exclusive)
             elif exclusive:
-                raise read_only(self.database.parent)
+                raise read_only(next(folder for folder in self.folder.parents if folder.exists()))
             yield
 
     def _can_queue(self) -> bool:

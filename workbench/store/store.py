@@ -8,7 +8,6 @@ answer is nothing gives `()`.
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from workbench.algorithm.intents import SCHEMA as INTENT_SCHEMA
 from workbench.errors import BadInput, NotRecorded
 from workbench.store import survey
 from workbench.store.access import Access, make, opened
-from workbench.store.ingest import Ingested, Reading
+from workbench.store.ingest import Ingested, Reading, check_form
+from workbench.store.lock import Lock
 from workbench.store.survey import Source
 from workbench.words import params as params_words
 from workbench.words.event import BadLine, CorporateLine, CutLine, Event, Fill, MarkLine, RebalanceLine, SizedLine
@@ -101,17 +101,16 @@ class Store:
         """Read one file of events: a journal, Lean's order events, or a plain list, told apart by their first object.
 
         A file from outside the data folder is copied into its `events` folder first, so that a rebuild finds it. A plain
-        list needs the run it belongs to; `source` is the name that its lines go under (default `plain`). Raises `BadInput`
-        for a file that is not there or whose form or run can't be told.
+        list needs the run it belongs to (`attempt` is 1 unless given); `source` is the name that its lines go under (default
+        `plain`). Raises `BadInput` for a file that is not there or whose form or run can't be told; lines that can't be
+        read are kept as bad lines.
         """
         given = Path(path).absolute()
         if not given.is_file():
             raise BadInput("no such file", where=str(path))
         folder = self.path.parent if self.path is not None else None
-        told = Source(name=source, run_id=run_id, attempt=attempt, format=format)
-        item = self._found(given, folder, told)
-        reading = Reading(folder, [item], sources=self._sources)
-        return self._read(reading, f"ingest {given.name}")
+        item = self._found(given, folder, Source(name=source, run_id=run_id, attempt=attempt, format=format))
+        return self._read(Reading(folder, [item], sources=self._sources), f"ingest {given.name}")
 
     def rebuild(self, folder: Path | str) -> Ingested:
         """Make the store again from the files of a data folder. The old one serves until the new one is whole."""
@@ -122,16 +121,13 @@ class Store:
             assert fresh._access._memory is not None
             self._access.replace(fresh._access._memory)
             return read
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.rebuild")
-        try:
-            make(beside)
-            read = _fill(beside, root)
+        beside = self._access.beside("rebuild.duckdb")
+        with Lock(beside, wait=self._wait).held("rebuild the store", exclusive=True):
+            read = _fill(make(beside), root)
             with self._access.alone("put the rebuilt store in place"):
                 read += _fill(beside, root)         # what came meanwhile
                 self.path.with_name(f"{self.path.name}.wal").unlink(missing_ok=True)
                 beside.replace(self.path)
-        finally:
-            beside.unlink(missing_ok=True)
         return read
 
     # What was decided.
@@ -278,15 +274,16 @@ class Store:
 
     def _found(self, path: Path, folder: Path | None, source: Source) -> survey.Found:
         """A file to ingest: where it lies in the data folder already, else its copy there."""
-        if folder is not None:
-            if not path.is_relative_to(folder) or survey.recognise(path.relative_to(folder).as_posix()) is None:
-                path = survey.keep(folder, path, source)
-            file = path.relative_to(folder).as_posix()
-            known_as = survey.recognise(file)
-            assert known_as is not None
-            return survey.found(file, path, *known_as)
-        self._sources[path.as_posix()] = source
-        return survey.found(path.as_posix(), path, "events", source)
+        if folder is not None and path.is_relative_to(folder):
+            known_as = survey.recognise(path.relative_to(folder).as_posix())
+            if known_as is not None:
+                return survey.found(path.relative_to(folder).as_posix(), path, *known_as)
+        check_form(path, source)
+        if folder is None:
+            self._sources[path.as_posix()] = source
+            return survey.found(path.as_posix(), path, "events", source)
+        kept = survey.keep(folder, path, source)
+        return survey.found(kept.relative_to(folder).as_posix(), kept, "events", source)
 
     def _snapshots(self, condition: str, given: dict[str, Any]) -> tuple[Snapshot, ...]:
         names = [item.name for item in fields(Snapshot) if item.name not in ("schema", "items")]
