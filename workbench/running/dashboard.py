@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 NAME = "5_dashboard"
 HOST = "127.0.0.1"
 TEMPLATES = Path(__file__).parent / "voila"
+EXTENSIONS = ("@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager", "anywidget")
 IDLE = 300          # seconds without a page after which its kernel ends
 
 # The page may talk to its own server and to nobody else: what asks for more is refused by the browser.
 POLICY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
-          "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://127.0.0.1:*; worker-src blob:; "
-          "frame-ancestors 'none'")
+          "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://{host}:{port}; frame-ancestors 'none'")
 
 
 def serve(settings: Settings, *, port: int = 0, open_browser: bool = True) -> None:
@@ -75,18 +75,20 @@ def _listen(port: int) -> socket.socket:
     try:
         return bind_sockets(port, HOST, family=socket.AF_INET)[0]
     except OSError as error:
-        raise BadInput(f"port {port} can't be listened on ({error.strerror})", remedy="choose another; 0 finds a free one") from None
+        problem = f"port {port} can't be listened on ({error.strerror})"
+        raise BadInput(problem, remedy="choose another; 0 finds a free one") from None
 
 
-def _application(path: Path, listening: socket.socket, token: str, parameters: dict[str, str], announce: Callable[[], None]) -> Any:
+def _application(path: Path, listening: socket.socket, token: str, parameters: dict[str, str],
+                 announce: Callable[[], None]) -> Any:
     """Voila for one notebook, on a socket that is already open."""
     import nbformat
     from tornado.httpserver import HTTPServer
     from tornado.ioloop import IOLoop
-    from voila.app import Voila                                                     # type: ignore[import-untyped]
-    from voila.voila_identity_provider import VoilaIdentityProvider                 # type: ignore[import-untyped]
+    from voila.app import Voila  # type: ignore[import-untyped]
+    from voila.voila_identity_provider import VoilaIdentityProvider  # type: ignore[import-untyped]
 
-    class Dashboard(Voila):                                                         # type: ignore[misc]
+    class Dashboard(Voila):  # type: ignore[misc]
         """Voila, but for where it listens, and that it says so once it does."""
 
         def listen(self) -> None:
@@ -100,17 +102,18 @@ def _application(path: Path, listening: socket.socket, token: str, parameters: d
             finally:
                 self.stop()
 
-    def give_parameters(_: Any, notebook: Any, cwd: str) -> Any:
+    def give_parameters(_: Any, *, notebook: Any, **where: Any) -> Any:        # noqa: ARG001 - voila's own form
         """The parameters as papermill gives them: a cell after the one that declares them."""
         tagged = next(at for at, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", ()))
         text = "\n".join(["# Parameters", *(f"{name} = {value!r}" for name, value in parameters.items())])
-        cell = nbformat.v4.new_code_cell(text, metadata={"tags": ["injected-parameters"]})
-        notebook.cells.insert(tagged + 1, cell)
+        new_cell: Callable[..., Any] = nbformat.v4.new_code_cell
+        notebook.cells.insert(tagged + 1, new_cell(text, metadata={"tags": ["injected-parameters"]}))
         return notebook
 
-    app = Dashboard(notebook_path=str(path), token=token, open_browser=False, ip=HOST, port=listening.getsockname()[1],
-                    config_file_paths=[], identity_provider_class=VoilaIdentityProvider, log_level="WARN",
-                    tornado_settings={"headers": {"Content-Security-Policy": POLICY}})
+    port = listening.getsockname()[1]
+    app = Dashboard(notebook_path=str(path), token=token, open_browser=False, ip=HOST, port=port, config_file_paths=[],
+                    identity_provider_class=VoilaIdentityProvider, log_level="ERROR",
+                    tornado_settings={"headers": {"Content-Security-Policy": POLICY.format(host=HOST, port=port)}})
     if os.name == "posix":
         app.config.KernelManager.transport = "ipc"      # a file that only its owner may open, and no port
     app.config.MappingKernelManager.cull_idle_timeout = IDLE
@@ -119,5 +122,6 @@ def _application(path: Path, listening: socket.socket, token: str, parameters: d
     app.template_paths.insert(0, str(TEMPLATES))
     app.voila_configuration.prelaunch_hook = give_parameters
     app.voila_configuration.file_allowlist = []         # no file beside the notebook is anybody's
+    app.voila_configuration.extension_allowlist = list(EXTENSIONS)
     app.voila_configuration.show_tracebacks = True      # what went wrong is said on the page, and not only in a log
     return app
