@@ -124,7 +124,12 @@ def test_no_events_no_events_file(tmp_path, invented):
 
 def test_print_goes_nowhere_and_the_algorithms_words_to_its_log(tmp_path, invented):
     """As under Lean: stdout is the null device once the algorithm is loaded."""
-    source = HEAD + '        print("swallowed")\n        self.debug("said")\n        self.log("noted")\n        self.error("wrong")\n'
+    source = HEAD + """
+        print("swallowed")
+        self.debug("said")
+        self.log("noted")
+        self.error("wrong")
+"""
     ran = run_source(tmp_path, source, data=invented)
     words = (ran.results / "run-log.txt").read_text()
 

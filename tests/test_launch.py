@@ -51,6 +51,11 @@ def prepared(tmp_path, invented):
     return prepare
 
 
+def cut(path, count):
+    """Take the last bytes off a file."""
+    path.write_bytes(path.read_bytes()[:-count])
+
+
 def attempt(config, timeout=60.0):
     """Launch and judge."""
     folder = config.parent
@@ -100,7 +105,7 @@ def test_an_engine_that_ignores_interrupts_is_killed(prepared, monkeypatch):
     (lambda folder: (folder / "results" / "r1-1.json").write_text('{"state": {"Sta'), "left no result"),
     (lambda folder: (folder / "results" / "log.txt").write_text("cut"), "log does not reach its end"),
     (lambda folder: (folder / "journal.jsonl").unlink(), "wrote no journal"),
-    (lambda folder: (folder / "journal.jsonl").write_bytes((folder / "journal.jsonl").read_bytes()[:-9]), "journal does not verify"),
+    (lambda folder: cut(folder / "journal.jsonl", 9), "journal does not verify"),
 ])
 def test_no_single_file_decides(damage, said, prepared):
     """An attempt is complete only when result, log and journal say so together, whatever the exit code."""
@@ -127,14 +132,16 @@ def test_exit_code_134_after_a_complete_run_is_a_success(prepared):
 def test_no_orphan_is_left_when_the_supervisor_is_killed(prepared):
     """kill -9 of the process that launched the engine ends the engine too."""
     config = prepared("time.sleep(600)")
+    log = config.parent / "log.txt"
     code = ("from pathlib import Path; from workbench.engines import base; "
-            f"base.launch(base.find_engine('embedded'), Path({str(config)!r}), Path({str(config.parent / 'log.txt')!r}), timeout=60)")
+            f"base.launch(base.find_engine('embedded'), Path({str(config)!r}), Path({str(log)!r}), timeout=60)")
     supervisor = subprocess.Popen([sys.executable, "-c", code])
     deadline = time.monotonic() + 30
     children: list[psutil.Process] = []
     while not children and time.monotonic() < deadline:
-        children = [p for p in psutil.Process(supervisor.pid).children(recursive=True) if (config.parent / "journal.jsonl").exists()]
         time.sleep(0.05)
+        if (config.parent / "journal.jsonl").exists():
+            children = psutil.Process(supervisor.pid).children(recursive=True)
     os.kill(supervisor.pid, signal.SIGKILL)
     supervisor.wait()
     gone, alive = psutil.wait_procs(children, timeout=10)

@@ -100,7 +100,8 @@ def test_only_the_workbench_is_imported(path):
     """If a notebook needs a deeper import, the public names lack one."""
     named = {alias.name for cell in cells(path, "code") for node in ast.walk(ast.parse(source(cell)))
              if isinstance(node, ast.Import) for alias in node.names}
-    deeper = [node for cell in cells(path, "code") for node in ast.walk(ast.parse(source(cell))) if isinstance(node, ast.ImportFrom)]
+    deeper = [node for cell in cells(path, "code") for node in ast.walk(ast.parse(source(cell)))
+              if isinstance(node, ast.ImportFrom)]
 
     assert named <= (RESEARCH_MAY if path.stem == "1_research" else {"workbench"})
     assert deeper == []
@@ -128,8 +129,8 @@ def project(tmp_path_factory):
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_from_its_defaults(name, project):
     """nbval, strict: every cell runs, in the order of the file, in a fresh kernel."""
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "--nbval", "-p", "no:cacheprovider", "-W", "default",
-                           "--override-ini=addopts=", "--override-ini=filterwarnings=", str(project / "notebooks" / f"{name}.ipynb")],
+    path = project / "notebooks" / f"{name}.ipynb"
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "--nbval", "-p", "no:cacheprovider", "-W", "default", str(path)],
                           cwd=project, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
@@ -137,8 +138,8 @@ def test_it_runs_from_its_defaults(name, project):
 
 @pytest.mark.notebook
 @pytest.mark.parametrize(("name", "parameters", "shows"), [
-    ("1_research", {"rebalance_date": "2020-03-02", "lookback": 40, "strategies": ["equal_weight", "inverse_volatility"]}, "inverse_volatility"),
-    ("2_decide", {"strategy": "inverse_volatility", "rebalance_date": "2020-04-01", "parameters": {"lookback": 40}}, "inverse_volatility 2020-04-01"),
+    ("1_research", {"rebalance_date": "2020-03-02", "lookback": 40, "strategies": ["inverse_volatility"]}, "inverse_volatility"),
+    ("2_decide", {"strategy": "equal_weight", "rebalance_date": "2020-04-01", "parameters": {}}, "equal_weight 2020-04-01"),
     ("3_execute", {"until": "2020-04-01", "order_type": "MOC", "fee_bps": 2.0}, "attempt 1 completed"),
     ("4_reconcile", {"until": "2020-03-02", "order_type": "LMT", "slippage_bps": 0.0}, "2020-03-02"),
 ])

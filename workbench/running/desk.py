@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.judgement.evidence import Evidence
     from workbench.judgement.reconciliation import Reconciliation
     from workbench.market.view import View
+    from workbench.showing.panels.reconciliation import ReconciliationPanel
 
 
 class Desk:
@@ -209,6 +210,12 @@ class Desk:
         page = render(reconcile(evidence, dates=dates), provenance)
         path = self.settings.reports / f"{evidence.run.strategy}-{evidence.run.run_id}.html" if out is None else Path(out)
         return files.write(path, page)
+
+    def panel(self, run_id: str = "") -> ReconciliationPanel:
+        """Widgets to click through a run: a date, its weights and why they differ, a symbol's orders and events."""
+        from workbench.running.dashboard import panel
+
+        return panel(self, run_id)
 
     # Inside.
 
