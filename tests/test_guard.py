@@ -85,6 +85,14 @@ def test_an_order_is_worth_no_more_than_its_limit(quantity, rule):
     assert rule_of(guard_of(max_order_notional=1000), check_of(quantity)) == rule
 
 
+def test_a_reversal_is_worth_all_of_itself():
+    """Sizing cuts it to what closes; here it is refused whole, and what closes alone is not."""
+    guard = guard_of(max_order_notional=1000)
+
+    assert rule_of(guard, check_of(-501, held=500)) == "max_order_notional"
+    assert rule_of(guard, check_of(-500, held=500)) is None
+
+
 @pytest.mark.parametrize(("held", "quantity", "lot_value", "rule"), [
     (0, 200, 0, None), (0, 201, 0, "max_weight"), (0, -201, 0, "max_weight"), (150, 50, 0, None), (150, 51, 0, "max_weight"),
     (0, 201, 10, None), (0, 202, 10, "max_weight"), (150, -351, 0, "max_weight"), (150, -350, 0, None),
@@ -108,14 +116,16 @@ def test_what_lowers_the_gross_is_not_refused_for_it():
     guard = guard_of(max_gross=1, gross=30000)
 
     assert rule_of(guard, check_of(-1900, held=1000)) is None
+    assert rule_of(guard, check_of(-2000, held=1000)) is None
     assert rule_of(guard, check_of(-2001, held=1000)) == "max_gross"
 
 
-def test_the_gross_counts_what_was_sent():
-    """Two orders of 600 shares: the second is past the limit only because of the first."""
+@pytest.mark.parametrize("quantity", [600, -600])
+def test_the_gross_counts_what_was_sent(quantity):
+    """Two orders of 600 shares, long or short: the second is past the limit only because of the first."""
     guard, second = guard_of(max_gross=1), check_of(600, symbol="BETA")
     assert rule_of(guard, second) is None
-    guard.note(check_of(600))
+    guard.note(check_of(quantity))
 
     assert rule_of(guard, second) == "max_gross"
 

@@ -206,6 +206,7 @@ def test_an_order_by_hand_has_shares():
     intent = read_one(weight=None, quantity="-5", source="manual")
 
     assert (intent.weight, intent.quantity, type(intent.quantity), intent.side) == (None, -5, int, "SELL")
+    assert read_one(weight=None, quantity=1, source="manual").side == "BUY"
 
 
 def test_manual_orders_are_each_their_own():

@@ -122,10 +122,8 @@ class Guard:
                        detail=f"{order.price} is {moved:.1f} bps from {order.reference}, limit {limit}")
 
     def _notional(self, order: Check) -> Refusal | None:
-        limit = self.limits.max_order_notional
-        value = _value(order)
-        closing = min(abs(order.quantity), abs(order.held)) * (order.price or 0) if _crosses(order) else Decimal(0)
-        if limit is None or value <= max(limit, closing):
+        limit, value = self.limits.max_order_notional, _value(order)
+        if limit is None or value <= limit:
             return None
         return Refusal(rule="max_order_notional", detail=f"{value:.2f} dollars, limit {limit}")
 
@@ -170,9 +168,5 @@ def _value(order: Check) -> Decimal:
     return abs(order.quantity) * (order.price or Decimal(0))
 
 
-def _crosses(order: Check) -> bool:
-    return order.held != 0 and (order.quantity > 0) != (order.held > 0)
-
-
 def _only_reduces(order: Check) -> bool:
-    return _crosses(order) and abs(order.quantity) <= abs(order.held)
+    return order.quantity * order.held < 0 and abs(order.quantity) <= abs(order.held)
