@@ -350,6 +350,19 @@ def test_an_intent_s_id_finds_its_only_order(store, tmp_path, asked, desk, ref):
     assert ["1", "2", f"tag:{intent}"] == [order.order_id for order in store.orders(asked.run_id)]
 
 
+def test_a_tag_of_several_orders_names_none_of_them(store, tmp_path, asked, desk):
+    """Two margin calls: a list that names the tag alone tells of an order that can't be told."""
+    desk.order(7, "Margin Call", -4, "SUBMITTED")
+    desk.order(8, "Margin Call", -4, "SUBMITTED")
+    desk.close()
+    store.index(tmp_path)
+    plain(store, tmp_path, asked.run_id,
+          {"tag": "Margin Call", "status": "Filled", "filled": 4, "fill_price": 82, "time": "2020-03-02T14:31:00Z"})
+
+    filled = [(order.order_id, order.filled_quantity) for order in store.orders(asked.run_id)]
+    assert filled == [("7", 0), ("8", 0), ("tag:Margin Call", 4)]
+
+
 def test_repairs_are_labelled_as_concluded(store, tmp_path, asked, desk, ref):
     """What was concluded rather than heard lies in a second file and says so."""
     desk.order(1, ref, 10, "SUBMITTED")

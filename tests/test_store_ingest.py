@@ -155,6 +155,33 @@ def test_a_torn_last_line_is_not_there_yet(store, tmp_path):
     assert store.index(tmp_path).files == 0
 
 
+def test_a_last_line_without_its_end_is_not_there_yet_even_if_it_is_whole(store, tmp_path):
+    """Its writer may be between the two; lines after it keep their numbers."""
+    path = journal(tmp_path, f"{order_line(1)}\n{order_line(2, 2)}")
+
+    assert store.index(tmp_path).events == 1
+
+    path.write_text(f"{order_line(1)}\n{order_line(2, 2)}\nbad\n")
+
+    assert store.index(tmp_path).events == 1
+    assert refused(store) == [(f"runs/{RUN}/1/journal.jsonl", 3, "not JSON")]
+
+
+def test_a_journal_that_was_emptied_tells_nothing(store, tmp_path):
+    """It is not what was read; what else told of its run is read again."""
+    path = journal(tmp_path, order_line(1) + "\n")
+    lean_file(tmp_path, RUN, [lean_event(f"{RUN}-1", 1, 1, "filled", fill="1.0", price="82.5")])
+    decide(tmp_path, {"ALFA": "0.5"})
+    store.index(tmp_path)
+    decide(tmp_path, {"BETA": "0.5"})
+    path.write_text("")
+    store.index(tmp_path)
+
+    assert [event.writer for event in store.events(RUN)] == ["lean"]
+    assert [order.filled_quantity for order in store.orders(RUN)] == [1]
+    assert store.counts()["snapshots"] == 2
+
+
 def test_only_what_is_new_of_a_growing_journal_is_read(store, tmp_path, monkeypatch):
     """The first lines are recognised by their digest and not parsed again."""
     path = journal(tmp_path, order_line(1) + "\n")

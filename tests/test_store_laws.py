@@ -193,7 +193,7 @@ def test_counts_so_far_and_single_fills_are_never_added_up(store, tmp_path, coun
 
 
 STEPS = ("decide", "run", "status", "journal", "tear", "mend", "lean", "half of lean", "plain", "bad", "touch", "drop run",
-         "change journal", "drop events")
+         "change journal", "empty journal", "drop events")
 
 
 class Folder:
@@ -225,7 +225,8 @@ class Folder:
     def journal(self, asked):
         """Some lines more, at first with an opening."""
         path = self.path(asked)
-        if not path.exists():
+        if not path.exists() or not path.stat().st_size:
+            path.unlink(missing_ok=True)
             desk = Desk(self.folder, asked.run_id)
             desk.opened({"ALFA": 3})
             desk.stop()
@@ -255,6 +256,10 @@ class Folder:
         path = self.path(asked)
         if path.exists():
             path.write_text(path.read_text().replace("SUBMITTED", "FILLED"))
+
+    def empty_journal(self, asked):
+        if self.path(asked).exists():
+            self.path(asked).write_text("")
 
     def lean_events(self, asked):
         return [lean_event(f"{asked.run_id}-1", order, event, "filled", fill="1.0", price="10.0", fee="1.0", at=OPEN)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -153,50 +154,46 @@ def test_a_forked_child_holds_nothing(database):
         os.waitpid(child, 0)
 
 
-def test_a_waiting_writer_stands_before_later_readers(database):
-    """While one reader follows another without a gap, a writer still gets its turn."""
+@contextmanager
+def in_a_loop(database, threads, *, exclusive):
+    """So many threads that take the lock again and again without a gap."""
     stop = threading.Event()
 
-    def read():
+    def hold_again_and_again():
         while not stop.is_set():
-            with Lock(database, wait=5).held("read", exclusive=False):
+            with Lock(database, wait=60).held("again", exclusive=exclusive):
                 time.sleep(0.02)
 
-    readers = [threading.Thread(target=read) for _ in range(4)]
-    for reader in readers:
-        reader.start()
+    started = [threading.Thread(target=hold_again_and_again, daemon=True) for _ in range(threads)]
+    for thread in started:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in started:
+            thread.join()
+
+
+def five_times(database, *, exclusive):
+    """Seconds until the lock was had five times."""
     started = time.monotonic()
     for _ in range(5):
-        with Lock(database, wait=5).held("write", exclusive=True):
+        with Lock(database, wait=3).held("mine", exclusive=exclusive):
             pass
-    waited = time.monotonic() - started
-    stop.set()
-    for reader in readers:
-        reader.join()
+    return time.monotonic() - started
 
-    assert waited < 2
+
+def test_a_waiting_writer_stands_before_later_readers(database):
+    """While one reader follows another without a gap, a writer still gets its turn."""
+    with in_a_loop(database, 6, exclusive=False):
+        assert five_times(database, exclusive=True) < 3
 
 
 def test_a_busy_writer_does_not_starve_a_reader(database):
     """One batch follows another without a gap, and a reader still gets its turn."""
-    stop = threading.Event()
-
-    def write():
-        while not stop.is_set():
-            with Lock(database, wait=5).held("write", exclusive=True):
-                time.sleep(0.02)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    started = time.monotonic()
-    for _ in range(5):
-        with Lock(database, wait=5).held("read", exclusive=False):
-            pass
-    waited = time.monotonic() - started
-    stop.set()
-    writer.join()
-
-    assert waited < 2
+    with in_a_loop(database, 1, exclusive=True):
+        assert five_times(database, exclusive=False) < 3
 
 
 def test_another_program_s_lock_is_named_too(database):

@@ -203,42 +203,52 @@ def _in_our_words(connection: DuckDBPyConnection, name: str, word: Callable[[str
 def _append(connection: DuckDBPyConnection) -> int:
     """Move the stage into the table of events: what is not there yet, once, and marked where the journal tells it too."""
     row = connection.execute(
-        "select count(*), min(occurred_at), max(occurred_at), count(distinct run_id), bool_or(writer = 'lean'), "
-        "bool_or(writer = 'journal'), count(distinct hash(run_id, attempt, writer, identity, line)) from stage"
+        "select count(*), count(distinct hash(run_id, attempt, writer, identity, line)), "
+        "bool_or(writer = 'lean'), bool_or(writer = 'journal') from stage"
     ).fetchone()
     assert row is not None
-    count, first, last, runs, has_lean, has_journal, different = row
+    count, different, has_lean, has_journal = row
     if not count:
         return 0
-    near: dict[str, Any] = {"first": first, "last": last}
-    place = "occurred_at between $first - interval 1 second and $last + interval 1 second and run_id in "
-    if runs <= FEW_RUNS:
-        names = connection.execute("select distinct run_id from stage").fetchall()
-        near |= {f"run{n}": name for n, (name,) in enumerate(names)}
-        place += "(" + ", ".join(f"$run{n}" for n in range(len(names))) + ")"
-    else:
-        place += "(select run_id from stage)"
-    connection.execute(f"create or replace temp table near as from events where {place}", near)
-    there = _count(connection, "select count(*) from near")
-    fresh = "stage s"
-    if different < count:
-        fresh = "(select distinct on (run_id, attempt, writer, identity, line) * from stage) s"
-    if there:
+    place, given = _near(connection)
+    connection.execute(f"create or replace temp table near as from events where {place}", given)
+    fresh = "stage s" if different == count else "(select distinct on (run_id, attempt, writer, identity, line) * from stage) s"
+    if _count(connection, "select count(*) from near"):
         fresh += " anti join near using (run_id, attempt, writer, identity, line)"
     staged = columns(connection, "stage")
     wanted = ", ".join(name for name in columns(connection, "events") if name in staged)
     added = connection.execute(f"insert into events by name select {wanted} from {fresh}").fetchone()
-    if has_lean or (has_journal and there and _count(connection, "select count(*) from near where writer = 'lean'")):
-        connection.execute(
-            f"update events set repeats = true where {place} and writer = 'lean' and not repeats and exists ("
-            "select 1 from (select run_id, attempt, order_id, event_id, writer from stage union all "
-            "select run_id, attempt, order_id, event_id, writer from near) j where j.writer = 'journal' "
-            "and j.run_id = events.run_id and j.attempt = events.attempt and j.order_id = events.order_id "
-            "and j.event_id = events.event_id)",
-            near,
-        )
+    if has_lean or (has_journal and _count(connection, "select count(*) from near where writer = 'lean'")):
+        _mark_repeats(connection, place, given)
     assert added is not None
     return int(added[0])
+
+
+def _near(connection: DuckDBPyConnection) -> tuple[str, dict[str, Any]]:
+    """Where in the table of events the stage's own, or what repeats them, can be: the same runs and moments.
+
+    SQL for the condition, and its parameters. Lean's file rounds a moment that the journal has to the microsecond.
+    """
+    row = connection.execute("select min(occurred_at), max(occurred_at), list(distinct run_id) from stage").fetchone()
+    assert row is not None
+    given: dict[str, Any] = {"first": row[0], "last": row[1]}
+    if len(row[2]) <= FEW_RUNS:
+        given |= {f"run{n}": name for n, name in enumerate(row[2])}
+        runs = ", ".join(f"$run{n}" for n in range(len(row[2])))
+    else:
+        runs = "select run_id from stage"
+    return f"occurred_at between $first - interval 1 second and $last + interval 1 second and run_id in ({runs})", given
+
+
+def _mark_repeats(connection: DuckDBPyConnection, place: str, given: dict[str, Any]) -> None:
+    connection.execute(
+        f"update events set repeats = true where {place} and writer = 'lean' and not repeats and exists ("
+        "select 1 from (select run_id, attempt, order_id, event_id, writer from stage union all "
+        "select run_id, attempt, order_id, event_id, writer from near) j where j.writer = 'journal' "
+        "and j.run_id = events.run_id and j.attempt = events.attempt and j.order_id = events.order_id "
+        "and j.event_id = events.event_id)",
+        given,
+    )
 
 
 def _facts(text: str, group: Group) -> dict[str, Any]:

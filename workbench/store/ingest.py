@@ -156,13 +156,18 @@ class _Batch:
         source = item.source if item.source != Source() else survey.read_sidecar(item.path)
         head = _head(item.path)
         if not head:
-            self._remember(item, read_to=0, lines=0, sha256=hashlib.sha256().hexdigest())
+            self._add_nothing(item, source)
             return
         group = _group(item.file, source, head)
         if head.startswith(ARRAY):
             self._add_array(item, group, source)
         else:
             self._add_lines(item, group, source)
+
+    def _add_nothing(self, item: Found, source: Source) -> None:
+        """An empty file: not written yet, or, where it told of something, a journal that is no longer what it was."""
+        if source.format == "lean" or item.file not in self.known or self._begin_again(item):
+            self._remember(item, read_to=0, lines=0, sha256=hashlib.sha256().hexdigest())
 
     def _add_array(self, item: Found, group: Group, source: Source) -> None:
         """Arrays are rewritten whole by their writers, at first in part: what was told once stays told."""
@@ -181,11 +186,8 @@ class _Batch:
         before = self.known.get(item.file)
         running = self._digest_so_far(item, before)
         if before is not None and running is None:
-            if self.files:                      # what the batch has planned for the same runs would be taken out with the rest
-                self.full = True
-                self.reading.todo.appendleft(item)
+            if not self._begin_again(item):
                 return
-            self.forget(item.file)
             before, running = None, hashlib.sha256()
         start, count = (before.read_to, before.lines) if before else (0, 0)
         read = _whole_lines(item.path, start, running, room=BATCH_BYTES - self.size, ended=not _grows(item.file))
@@ -211,6 +213,17 @@ class _Batch:
         if running is None or read_to != before.read_to:
             running = survey.digest(item.path, before.read_to)
         return running if running.hexdigest() == before.sha256 else None
+
+    def _begin_again(self, item: Found) -> bool:
+        """Forget what a file told that has changed. Only a batch's first may: else what the batch has planned for the same
+        runs would be taken out with the rest, and the file is left to the next batch."""
+        if self.files:
+            self.full = True
+            self.reading.todo.appendleft(item)
+            self.files -= 1
+            return False
+        self.forget(item.file)
+        return True
 
     def _read_again(self, runs: tuple[str, ...], *, but: str) -> None:
         """Take out all events of these runs, and put the files that tell of them back on the list, `but` one."""
