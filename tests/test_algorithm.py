@@ -526,6 +526,18 @@ def test_a_working_order_is_never_doubled(tmp_path):
     assert [order["tag"] for order in ran.sent] == ["s20190301-ALFA.1", "s20190308-BETA.1"]
 
 
+def test_an_order_of_others_is_not_doubled_either(tmp_path):
+    """Still open when the weights are sized, with no tag or one of theirs: the symbol waits until its outcome is known."""
+    source = OTHERS.replace("9, 0", "10, 0").replace("self.market_on_open_order", "self.limit_order")
+    source = source.replace("30, ", "30, 1.0, ").replace("40, ", "40, 1.0, ").replace("-100, ", "-100, 9999.0, ")
+    later = {"ALFA": 0.1, "BETA": 0.3, "DELT": 0.1, "GAMA": 0.1}
+    ran = check(trade(tmp_path, {"2019-03-01": {"ALFA": 0.3, "BETA": 0.2}, "2019-03-08": later}, algorithm=source))
+
+    assert [(line["symbol"], line["rule"], line["detail"]) for line in ran.of("blocked")] == [
+        ("ALFA", "working_order", "a person's"), ("BETA", "working_order", "a person's"), ("DELT", "working_order", "order 4")]
+    assert [order["tag"] for order in ran.sent][-1] == "s20190308-GAMA.1"
+
+
 def test_a_rejected_order_ends_rejected(tmp_path):
     """Two and a half times the account is more than its margin: the engine refuses, the journal says so and in whose words."""
     ran = check(trade(tmp_path, {"2019-03-01": {"ALFA": "2.5", "BETA": "0.1"}, "2019-03-04": {"ALFA": "0.1", "BETA": "0.1"}}))

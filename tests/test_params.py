@@ -138,6 +138,13 @@ def test_an_unknown_limit_raises():
         read({"risk_overrides": {"max_wieght": 0.1}})
 
 
+@pytest.mark.parametrize("value", [5, "max_weight", ["max_weight"], True])
+def test_limits_are_an_object(value):
+    """With fields of their own."""
+    with pytest.raises(ValueError, match="risk_overrides must be an object"):
+        read({"risk_overrides": value})
+
+
 @pytest.mark.parametrize("name", NUMBER_LIMITS)
 def test_a_limit_is_a_number_that_is_not_negative(name):
     """Nothing at all may be allowed; null is no limit."""

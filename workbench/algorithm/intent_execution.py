@@ -27,6 +27,7 @@ import params
 import sizing
 from sizing import ZERO, exact
 
+READ = {"intents": "execution-intent-path", "params": "execution-params-path"}
 MOMENTS = {"MOO": (9, 0), "MKT": (10, 0), "LMT": (10, 0)}       # New York; MOC goes by that day's close
 BEFORE_CLOSE = timedelta(minutes=30)
 REDUCING_DEADLINE = timedelta(minutes=10)
@@ -78,6 +79,7 @@ class IntentExecution(QCAlgorithm):
         _check_identities(good, self.assets)
 
         self.refused = refused
+        self.read_hashes = {f"{name}_sha256": _sha256(self._required(path)) for name, path in READ.items()}
         self.intents_by_day: dict[date, list[intents.Intent]] = defaultdict(list)
         for intent in good:
             self.intents_by_day[intent.rebalance_date].append(intent)
@@ -120,9 +122,7 @@ class IntentExecution(QCAlgorithm):
                     versions={"python": platform.python_version(), "schema": journal.SCHEMA}, mode=self.trading_mode,
                     account=str(self.get_parameter("account", "")), cash=exact(self.portfolio.cash),
                     holdings={name: self._held(name) for name in self.assets if self._held(name)},
-                    intents_sha256=_sha256(self._required("execution-intent-path")),
-                    params_sha256=_sha256(self._required("execution-params-path")),
-                    intents=sum(len(of_day) for of_day in self.intents_by_day.values()),
+                    **self.read_hashes, intents=sum(len(of_day) for of_day in self.intents_by_day.values()),
                     rejected=[{"position": item.position, "symbol": item.symbol, "reason": item.reason}
                               for item in self.refused])
 
@@ -199,13 +199,14 @@ class IntentExecution(QCAlgorithm):
         return True
 
     def _free_of_working_orders(self, item: sizing.Wanted) -> bool:
-        """An order whose outcome is not known yet is never doubled: its symbol waits."""
-        for ref, (name, _) in list(self.working.items()):
-            if name == item.symbol:
-                self._record("blocked", order_intent_id=item.order_intent_id, symbol=item.symbol, rule="working_order",
-                             cut=None, detail=ref)
-                return False
-        return True
+        """An order whose outcome is not known yet is never doubled, whoever sent it (ourselves, before a restart): its symbol
+        waits."""
+        found = [self.first_tags.get(order.id) or f"order {order.id}"
+                 for order in self.transactions.get_open_orders(self.assets[item.symbol])]
+        if found:
+            self._record("blocked", order_intent_id=item.order_intent_id, symbol=item.symbol, rule="working_order", cut=None,
+                         detail=", ".join(found))
+        return not found
 
     def _record_sized(self, line: sizing.Sized) -> None:
         ref = f"{line.order_intent_id}.{self.sent_counts[line.order_intent_id] + 1}"
