@@ -236,7 +236,8 @@ def test_a_blocked_name_only_comes_nearer_to_zero(weight, target):
     assert target == line.target
 
 
-@pytest.mark.parametrize(("price", "age", "rule"), [(None, 1, "no_price"), (10, 2, "stale")])
+@pytest.mark.parametrize(("price", "age", "rule"),
+                         [(None, 1, "no_price"), (0, 1, "no_price"), (-5, 1, "no_price"), (10, 2, "stale")])
 def test_without_a_fresh_price_a_weight_is_worth_nothing(price, age, rule):
     """What is held stays, and the rule is told."""
     line = size_one("0.5", held=7, price=price, age=age)
@@ -258,7 +259,7 @@ def test_no_price_is_no_number():
     assert (None, (Cut(rule="no_price", shares=None),)) == (line.raw, line.cuts)
 
 
-@pytest.mark.parametrize(("weight", "price"), [("1e400", 10), ("1", "1e-300")])
+@pytest.mark.parametrize(("weight", "price"), [("1e400", 10), ("-1e400", 10), ("1", "1e-300")])
 def test_an_absurd_weight_is_held_back_alone(weight, price):
     """It sizes nothing, spoils no other name, and is told of."""
     lines = size_all({"ALFA": weight, "BETA": "0.5"}, {"ALFA": price}, held={"ALFA": 3}, max_gross=1)
@@ -463,6 +464,7 @@ def test_weights_and_gross_stay_within_their_limits(market, heaviest, widest):
     budget = market["equity"] * Decimal(market["capital_fraction"]) * (1 - Decimal(market["cash_buffer_ratio"]))
     lines = [x for x in size_all(**market, max_weight=heaviest, max_gross=widest).values() if abs(x.target) > 1]
 
+    assert all(x.target * x.raw > 0 for x in lines)
     assert all(worth(x, x.target) <= heaviest * budget for x in lines)
     assert sum(worth(x, x.target) for x in lines) <= widest * budget
 
