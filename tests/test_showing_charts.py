@@ -24,8 +24,9 @@ def traded(tmp_path_factory, invented):
 def drawings(judged):
     """Every kind of figure of a reconciliation."""
     last = judged.dates[-1]
-    return [charts.draw_equity(judged), charts.draw_causes(judged.dates), charts.draw_gaps(last), charts.draw_weights(last),
-            charts.draw_waterfall(last.waterfall.every[0]), charts.draw_shortfall(judged.dates), charts.draw_turnover(judged.dates)]
+    by_date = (charts.draw_causes, charts.draw_shortfall, charts.draw_turnover)
+    return [charts.draw_equity(judged), charts.draw_gaps(last), charts.draw_weights(last),
+            charts.draw_waterfall(last.waterfall.every[0]), *(draw(judged.dates) for draw in by_date)]
 
 
 def trace(figure, uid):

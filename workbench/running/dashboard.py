@@ -14,6 +14,7 @@ from workbench.errors import BadInput
 from workbench.judgement.reconciliation import Reconciliation
 from workbench.running import notebook as notebooks
 from workbench.settings import Settings
+from workbench.words.run import Run
 
 if TYPE_CHECKING:
     from workbench.running.desk import Desk
@@ -24,6 +25,7 @@ HOST = "127.0.0.1"
 TEMPLATES = Path(__file__).parent / "voila"
 EXTENSIONS = ("@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager", "anywidget")
 IDLE = 300          # seconds without a page after which its kernel ends
+PING = 30_000       # milliseconds; as jupyter_server has it, but with a timeout that is not longer than the interval
 
 # The page may talk to its own server and to nobody else: what asks for more is refused by the browser.
 POLICY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -54,10 +56,7 @@ def panel(desk: "Desk", run_id: str = "") -> "ReconciliationPanel":
     """The panel over one recorded run, or over the last completed run of each strategy."""
     from workbench.showing.panels.reconciliation import ReconciliationPanel
 
-    desk.store.index(desk.data)
-    runs = [desk.run(run_id)] if run_id else [
-        run for run in desk.store.runs() if any(one.state == "completed" for one in desk.store.attempts(run.run_id))]
-    last = {run.strategy: run for run in runs}
+    last = {run.strategy: run for run in ([desk.run(run_id)] if run_id else _completed(desk))}
 
     @cache
     def reconcile(found: str) -> Reconciliation:
@@ -69,14 +68,22 @@ def panel(desk: "Desk", run_id: str = "") -> "ReconciliationPanel":
         events=lambda run, order_id: desk.store.events(run, order_id=order_id))
 
 
-def _listen(port: int) -> socket.socket:
-    from tornado.netutil import bind_sockets
+def _completed(desk: "Desk") -> list[Run]:
+    """The runs that came to their end, in the order in which they were asked for. A project without data has none."""
+    if not desk.data.is_dir():
+        return []
+    desk.store.index(desk.data)
+    return [run for run in desk.store.runs() if any(one.state == "completed" for one in desk.store.attempts(run.run_id))]
 
+
+def _listen(port: int) -> socket.socket:
     try:
-        return bind_sockets(port, HOST, family=socket.AF_INET)[0]
+        listening = socket.create_server((HOST, port))
     except OSError as error:
         problem = f"port {port} can't be listened on ({error.strerror})"
         raise BadInput(problem, remedy="choose another; 0 finds a free one") from None
+    listening.setblocking(False)
+    return listening
 
 
 def _application(path: Path, listening: socket.socket, token: str, parameters: dict[str, str],
@@ -113,7 +120,8 @@ def _application(path: Path, listening: socket.socket, token: str, parameters: d
     port = listening.getsockname()[1]
     app = Dashboard(notebook_path=str(path), token=token, open_browser=False, ip=HOST, port=port, config_file_paths=[],
                     identity_provider_class=VoilaIdentityProvider, log_level="ERROR",
-                    tornado_settings={"headers": {"Content-Security-Policy": POLICY.format(host=HOST, port=port)}})
+                    tornado_settings={"headers": {"Content-Security-Policy": POLICY.format(host=HOST, port=port)},
+                                      "ws_ping_interval": PING, "ws_ping_timeout": PING})
     if os.name == "posix":
         app.config.KernelManager.transport = "ipc"      # a file that only its owner may open, and no port
     app.config.MappingKernelManager.cull_idle_timeout = IDLE

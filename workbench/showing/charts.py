@@ -129,7 +129,7 @@ def draw_waterfall(gap: Gap) -> go.Figure:
             "hovertemplate": "%{x}: %{customdata}<extra></extra>"}
     low, high = float(min(levels)) * 100, float(max(levels)) * 100
     room = (high - low) * 0.22 or 0.01
-    layout = _layout(height=330, showlegend=False, margin=_margin(left=70, top=30, bottom=44))
+    layout = _layout(height=300, showlegend=False, margin=_margin(left=70, top=12, bottom=40))
     layout |= {"yaxis": _axis("weight, %", range=[low - room, high + room], tickformat=",.6~g", zeroline=False),
                "xaxis": _axis(None, showgrid=False, type="category", categoryorder="array", categoryarray=names),
                "annotations": [{"x": name, "y": float(weight) * 100, "text": f"<b>{numerals.percent(weight)}</b>", "yshift": 14,
