@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from store_fixtures import MONDAY, TABLES, VIEWS, contents, decide, queue, request, small_run
 
-from workbench.errors import BadInput, NotRecorded
+from workbench.errors import BadInput, MissingTool, NotRecorded
 from workbench.store import Store, folds, migrations
 from workbench.store import store as store_module
 from workbench.store.access import opened
@@ -204,6 +204,14 @@ def test_counts_name_every_table(store):
 
     assert list(counts) == list(store_module.TABLES)
     assert (counts["snapshots"], counts["intents"], counts["events"], counts["bad_lines"]) == (3, 4, 15, 0)
+
+
+def test_a_duckdb_that_rounds_is_refused(tmp_path, monkeypatch):
+    """Before 2.0 a number in JSON passed through a double: money would be wrong in silence."""
+    monkeypatch.setattr("duckdb.__version__", "1.5.6")
+    for path in (":memory:", tmp_path / "workbench.duckdb"):
+        with pytest.raises(MissingTool, match=r"DuckDB 2\.0 or newer \(here is 1\.5\.6, which rounds numbers\) is not installed"):
+            Store(path).runs()
 
 
 # Before there is anything

@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
-from store_fixtures import contents, small_run
+from store_fixtures import contents, decide, small_run
 
 from workbench.store import Store
 
@@ -161,3 +162,31 @@ def test_a_writer_killed_again_and_again_loses_nothing(tmp_path):
 
     assert contents(store) == contents(fresh)
     assert store.counts()["events"] == 18
+
+
+def test_threads_share_one_store(tmp_path):
+    """A dashboard's threads ask while another indexes, all with the same object: each gets whole answers."""
+    asked, _ = small_run(tmp_path)
+    store, stop, wrong = Store(tmp_path / "workbench.duckdb"), threading.Event(), []
+    store.index(tmp_path)
+
+    def ask():
+        while not stop.is_set():
+            answer = (len(store.orders(asked.run_id)), int(store.frame("select count(*) as n from fills")["n"][0]))
+            if answer != (3, 3):
+                wrong.append(answer)
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(4):
+            decide(tmp_path, {"ALFA": f"0.{number}1"})
+            assert store.index(tmp_path).files == 2
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+    assert wrong == []
+    assert store.counts()["snapshots"] == 5

@@ -9,15 +9,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from workbench.errors import BadInput, StoreBusy
+from workbench.errors import BadInput, MissingTool, StoreBusy
 from workbench.store.lock import POLL_SECONDS, Lock, read_only
 from workbench.store.migrations import CURRENT, migrate, refuse_newer, version
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+OLDEST = 2                  # major version of DuckDB that is exact
 TO_READ = ("set TimeZone = 'UTC'", "set enable_external_access = false", "set python_enable_replacements = false")
 TO_WRITE = ("set TimeZone = 'UTC'", "set preserve_insertion_order = false", "set python_enable_replacements = false")
 NOT_OURS = re.compile(r"not a valid DuckDB database|storage version|newer version of DuckDB|corrupt", re.IGNORECASE)
@@ -147,13 +148,23 @@ def opened(path: Path, lock: Lock | None, *, read_only: bool = False) -> Iterato
         connection.close()
 
 
-def _connect(path: Path, lock: Lock | None, read_only: bool) -> DuckDBPyConnection:
+def _duckdb() -> Any:
+    """The library. Raises `MissingTool` for one that would round: before 2.0, numbers in JSON pass through doubles."""
     import duckdb
 
+    if int(duckdb.__version__.split(".")[0]) < OLDEST:
+        raise MissingTool(f"DuckDB {OLDEST}.0 or newer (here is {duckdb.__version__}, which rounds numbers)",
+                          f"`pip install 'duckdb>={OLDEST}.0'` gets it")
+    return duckdb
+
+
+def _connect(path: Path, lock: Lock | None, read_only: bool) -> DuckDBPyConnection:
+    duckdb = _duckdb()
     since = time.monotonic()
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only)
+            connection: DuckDBPyConnection = duckdb.connect(str(path), read_only=read_only)
+            return connection
         except duckdb.IOException as error:
             held = re.search(r"Conflicting lock is held in (.*?\(PID \d+\))", str(error))
             if held is None:
@@ -184,9 +195,7 @@ def _undone(connection: DuckDBPyConnection) -> Iterator[None]:
 
 
 def _in_memory() -> DuckDBPyConnection:
-    import duckdb
-
-    connection = duckdb.connect(":memory:")
+    connection: DuckDBPyConnection = _duckdb().connect(":memory:")
     for statement in TO_WRITE:
         connection.execute(statement)
     migrate(connection, ":memory:")

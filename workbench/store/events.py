@@ -203,7 +203,7 @@ def _in_our_words(connection: DuckDBPyConnection, name: str, word: Callable[[str
 def _append(connection: DuckDBPyConnection) -> int:
     """Move the stage into the table of events: what is not there yet, once, and marked where the journal tells it too."""
     row = connection.execute(
-        "select count(*), count(distinct hash(run_id, attempt, writer, identity, line)), "
+        "select count(*), count(distinct hash(run_id, attempt, writer, identity)), "
         "bool_or(writer = 'lean'), bool_or(writer = 'journal') from stage"
     ).fetchone()
     assert row is not None

@@ -26,10 +26,10 @@ CORRECTION = r"regexp_matches(exec_id, '^.+\..+\..+\.(0[2-9]|[1-9][0-9])$')"
 NEW_YORK_DAY = "(occurred_at at time zone 'America/New_York')::date"
 
 INTENTS = r"""
-create view told_intents as          -- every intent anyone named
-select order_intent_id from intents
-union
-select order_intent_id from events where order_intent_id is not null;
+create view told_intents as          -- every intent that a file or a journal names, each perhaps more than once
+select order_intent_id, symbol, instrument_id, side, order_type from intents
+union all
+select order_intent_id, null, null, null, null from events where order_intent_id is not null;
 
 create view run_modes as
 select run_id, mode from runs
@@ -65,7 +65,7 @@ with lost as (                       -- attempts in which a line names a tag and
 ), by_intent as (
     select run_id, attempt, order_intent_id as tag, any_value(order_id) as order_id
     from tags join told_intents on order_intent_id = regexp_replace(tags.tag, '\.[0-9]+$', '')
-    group by all having count(*) = 1
+    group by run_id, attempt, order_intent_id having count(distinct order_id) = 1
 )
 select e.* replace (coalesce(e.order_id, t.order_id, i.order_id, 'tag:' || nullif(e.tag, ''), '?' || e.identity) as order_id),
        {WHEN} as told_rank, {JOURNAL_FIRST} as seen_rank
@@ -87,13 +87,17 @@ with told as (
     select run_id, attempt, tag, any_value(symbol) as symbol, any_value(instrument_id) as instrument_id,
            any_value(quantity) as quantity
     from events where kind = 'sized' and tag is not null group by all
+), asked as (                        -- what a tag may name: one order of an intent, or else an intent
+    select run_id, tag, unnest([nullif(regexp_replace(tag, '\.[0-9]+$', ''), tag), tag]) as order_intent_id,
+           unnest([1, 2]) as choice
+    from (select distinct run_id, tag from events where kind = 'order' and tag <> '')
 ), named as (
-    select order_intent_id, any_value(symbol) as symbol, any_value(instrument_id) as instrument_id,
-           any_value(side) as side, any_value(order_type) as order_type
-    from intents group by all
+    select run_id, tag, arg_min(order_intent_id, choice) as order_intent_id, arg_min(symbol, choice) as symbol,
+           arg_min(instrument_id, choice) as instrument_id, arg_min(side, choice) as side,
+           arg_min(order_type, choice) as order_type
+    from asked join told_intents using (order_intent_id) group by run_id, tag
 )
-select t.run_id, t.attempt, t.order_id, t.tag as client_order_id,
-       coalesce(r.order_intent_id, o.order_intent_id) as order_intent_id,
+select t.run_id, t.attempt, t.order_id, t.tag as client_order_id, n.order_intent_id,
        coalesce(t.symbol, w.symbol, n.symbol) as symbol,
        coalesce(t.instrument_id, w.instrument_id, n.instrument_id) as instrument_id,
        coalesce(t.quantity, w.quantity) as quantity,
@@ -101,10 +105,8 @@ select t.run_id, t.attempt, t.order_id, t.tag as client_order_id,
             else coalesce(t.side, n.side) end as side,
        coalesce(t.order_type, n.order_type) as order_type, t.limit_price, t.time_in_force, t.broker_order_id, t.in_lean
 from told t
-left join told_intents r on r.order_intent_id = nullif(regexp_replace(t.tag, '\.[0-9]+$', ''), t.tag)
-left join told_intents o on o.order_intent_id = t.tag
-left join wanted w on w.run_id = t.run_id and w.attempt = t.attempt and w.tag = t.tag
-left join named n on n.order_intent_id = coalesce(r.order_intent_id, o.order_intent_id);
+left join wanted w using (run_id, attempt, tag)
+left join named n using (run_id, tag);
 
 create view executions as            -- the last correction of each execution, told once however often it was heard
 with told as (

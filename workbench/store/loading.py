@@ -1,7 +1,7 @@
 """Rows into tables, in bulk and exactly: through a file of JSON lines, since DuckDB takes single rows only slowly.
 
-DuckDB's `read_json` reads numbers as doubles even where a DECIMAL is asked for; `json_transform` of a line's text does not.
-So every number here goes by the second way (a test compares both).
+DuckDB's `read_json` reads numbers as doubles even where a DECIMAL is asked for; `json_transform` of a line's text, since 2.0,
+does not. So every number here goes by the second way (a test compares both).
 """
 
 from __future__ import annotations
