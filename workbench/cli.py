@@ -178,7 +178,8 @@ def preview(
     seen = desk.preview(decisions.of(_day(on)) if on else decisions.last, desk.params(params, **_pairs(settings, "--set")),
                         equity=Decimal(cash) if cash else None)
     rows = [{"symbol": line.symbol, "target": round(line.target_weight, 6),
-             "change": round(line.target_weight - line.previous_weight, 6), "held": line.held, "order": line.order, "price": line.price, "value": round(line.value, 2), "cost": round(line.cost, 2),
+             "change": round(line.target_weight - line.previous_weight, 6), "held": line.held, "order": line.order,
+             "price": line.price, "value": round(line.value, 2), "cost": round(line.cost, 2),
              "cut or blocked by": ", ".join(line.rules)} for line in seen.lines]
     _print_table(rows, as_json=as_json, title=repr(seen))
 
