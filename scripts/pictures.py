@@ -36,8 +36,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = trade(Path(folder))
         with browser() as chromium, serving(Path(folder)) as address:
-            picture(chromium, report.as_uri(), PICTURES / "report.png", height=2440, ready="[data-figure=turnover] .point")
-            picture(chromium, address, PICTURES / "dashboard.png", height=1290, ready=".wb-panel .trace.bars .point",
+            picture(chromium, report.as_uri(), PICTURES / "report.png", height=2330, ready="[data-figure=turnover] .point")
+            picture(chromium, address, PICTURES / "dashboard.png", height=1245, ready=".wb-panel .trace.bars .point",
                     choose="4 Sep 2012")
 
 

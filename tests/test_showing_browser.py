@@ -188,6 +188,21 @@ def test_on_paper_there_are_no_controls(page):
     assert (hidden, there) == ([False] * 3, [True] * 3)
 
 
+def test_figures_are_as_wide_as_the_paper_while_they_are_printed(browser, report):
+    """Narrower for the page, and afterwards as they were."""
+    width = "() => Array.from(document.querySelectorAll('.chart > div .main-svg:first-child'), drawn => drawn.clientWidth)"
+    with opened(browser, report) as shown:
+        shown.page.wait_for_selector(".chart[data-figure=turnover] .bars .point")
+        before = shown.page.evaluate(width)
+        shown.page.evaluate(f"() => addEventListener('beforeprint', () => {{ window.printed = ({width})(); }})")
+        paper = shown.page.pdf(prefer_css_page_size=True)
+        printed = shown.page.evaluate("() => window.printed")
+
+        assert paper.startswith(b"%PDF")
+        assert (len(before), set(printed)) == (6, {680})
+        shown.page.wait_for_function(f"before => JSON.stringify(({width})()) === JSON.stringify(before)", arg=before)
+
+
 def test_what_data_says_does_not_run(browser, traded, tmp_path):
     """Scripts in names, reasons and ids are text: nothing runs, and the page still works."""
     path = tmp_path / "poisoned.html"

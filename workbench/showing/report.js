@@ -4,11 +4,15 @@
   const drawn = JSON.parse(document.getElementById("figures").textContent);
   const config = { displayModeBar: false, responsive: true, displaylogo: false, doubleClick: "reset" };
 
-  function draw(element, figure) {
-    const narrow = element.clientWidth < 520 && figure.data.length > 3;      // its legend takes several lines
-    const layout = Object.assign({}, figure.layout, { height: figure.layout.height + (narrow ? 110 : 0) });
+  function draw(element, figure, width) {
+    const narrow = (width || element.clientWidth) < 520 && figure.data.length > 3;      // its legend takes several lines
+    const layout = Object.assign({}, figure.layout, { height: figure.layout.height + (narrow ? 110 : 0), width: width });
     element.style.height = layout.height + "px";
     return Plotly.react(element, figure.data, layout, config);
+  }
+  function shown(element) {
+    const name = element.dataset.figure;
+    return name ? drawn.figures[name] : drawn.dates[selects[0].value] && drawn.dates[selects[0].value][element.dataset.dated];
   }
 
   // Figures of the whole run, and of one date.
@@ -111,8 +115,11 @@
   filter();
   follow();
 
-  // On paper the figures are as wide as the page.
-  const resize = () => all(".chart").forEach((element) => Plotly.Plots.resize(element));
-  window.addEventListener("beforeprint", resize);
-  window.addEventListener("afterprint", resize);
+  // On paper the figures are as wide as an upright page.
+  const charts = () => all(".chart").filter(shown);
+  window.addEventListener("beforeprint", () => charts().forEach((element) => draw(element, shown(element), 680)));
+  window.addEventListener("afterprint", () => charts().forEach((element) => {
+    draw(element, shown(element));
+    Plotly.Plots.resize(element);
+  }));
 }());
