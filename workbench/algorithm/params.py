@@ -23,7 +23,8 @@ RESOLUTIONS = ("daily", "minute")
 class RiskLimits:
     """Limits that no order may pass; None means no limit. Weights and turnover are fractions of the budget.
 
-    `max_turnover` is one-way, ½ Σ|order value| ÷ E. `max_daily_loss` is a fraction of the equity at the session's start.
+    `max_turnover` is one-way, ½ Σ|order value| ÷ E. `max_daily_loss` is a fraction of the value at the last
+    session's close.
     """
 
     max_weight: Decimal | None = None
