@@ -20,7 +20,7 @@ lab: $(VENV)/.installed
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	cd workbench/algorithm && ../../$(BIN)/mypy --strict --config-file= intent_execution.py
+	cd workbench/algorithm && ../../$(BIN)/mypy --strict --config-file= --cache-dir=../../.mypy_cache/lean -m intent_execution
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
