@@ -1,8 +1,8 @@
 """The `workbench` command. Each sub-command reads its options, calls one function of the rooms below, and prints.
 
-Data goes to stdout (as JSON with --json), everything else to stderr. Exit codes: 0 done; 2 bad input; 3 not recorded or no
-price; 4 a strategy looked ahead; 5 an engine or notebook failed; 6 a journal does not verify; 7 claimed by another; 8 the
-store stayed locked; 9 something is not installed; 1 anything else.
+Data goes to stdout (as JSON with --json), everything else to stderr. Exit codes: 0 done; 1 different, or something odd found, or
+anything else; 2 bad input; 3 not recorded or no price; 4 a strategy looked ahead; 5 an engine or notebook failed; 6 a journal
+does not verify; 7 claimed by another; 8 the store stayed locked; 9 something is not installed.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ from workbench.errors import BadInput, WorkbenchError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from workbench.judgement.parity import Parity
     from workbench.running.desk import Desk
 
 app = typer.Typer(name="workbench", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -263,6 +264,34 @@ def report(run_id: Annotated[str, typer.Argument(help="A run id, or the unique b
 
 
 @app.command()
+def parity(
+    a: Annotated[str, typer.Argument(help="A folder of results, an order-events or journal file, a run id, or <run id>-2.")],
+    b: Annotated[str, typer.Argument(help="The other side, in any of these forms.")],
+    tolerance: Annotated[str, typer.Option(help="How far numbers may differ, relative to the larger.")] = "1e-9",
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="A field to leave out, as message; may be repeated.")] = None,
+    context: Annotated[int, typer.Option(min=0, help="Events to show before the first difference.")] = 3,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the comparison as one HTML page, too.")] = None,
+    data: DataOption = None, as_json: JsonOption = False,
+) -> None:
+    """Compare two runs event by event, of Lean or of ours. Exit code 1 where they differ, with the first difference."""
+    from workbench.judgement.parity import compare
+    from workbench.running.sides import read_sides
+
+    found = compare(*read_sides(_settings(data).data, a, b), tolerance=_decimal(tolerance, "--tolerance"), ignore=ignore or ())
+    if html is not None:
+        from workbench import files
+        from workbench.showing.parity import render
+
+        _say(f"Page: {files.write(html, render(found, before=context))}")
+    if as_json:
+        typer.echo(_json(found.body(context)))
+    else:
+        _print_parity(found, context)
+    if not found.equal:
+        raise typer.Exit(1)
+
+
+@app.command()
 def dashboard(data: DataOption = None, port: Annotated[int, typer.Option(help="0 finds a free one.")] = 0,
               open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True) -> None:
     """Serve the dashboard notebook as a page, on this machine only, behind a token."""
@@ -318,6 +347,46 @@ def sql(query: Annotated[str, typer.Argument(help="One SELECT.")], data: DataOpt
 
 
 # Small things.
+
+def _print_parity(found: "Parity", context: int) -> None:
+    """The verdict, the first difference with what came before it, and the sums."""
+    _say(found.verdict)
+    for text in (f"A: {found.a.name}", f"B: {found.b.name}", f"paired by {found.paired_by}",
+                 *(f"not compared, {text}" for text in found.left_out)):
+        _say(text)
+    shown = found.context(context)
+    if shown:
+        _print_table([{"A": row.a and row.a.place, "B": row.b and row.b.place, "event": row.either.label,
+                       "symbol": row.either.values.get("symbol"), "time": row.either.values.get("time"),
+                       "status": row.either.values.get("status"), "": "" if row.equal else "<- the first difference"}
+                      for row in shown], as_json=False)
+        typer.echo()
+        _print_table([{"field": one.name, "A": one.a, "B": one.b, "": "" if one.equal else "<-"}
+                      for one in found.beside(shown[-1])], as_json=False)
+        typer.echo()
+    _print_table([{"field": one.name, "compared": one.compared, "equal": one.equal, "different": one.different,
+                   "largest absolute": _short(one.largest_absolute), "largest relative": _short(one.largest_relative),
+                   "where": one.where} for one in found.fields], as_json=False)
+    typer.echo()
+    _print_table([{"A alone": found.only_a, "B alone": found.only_b, "both": len(found.rows) - found.only_a - found.only_b}],
+                 as_json=False)
+    for name, some in (("value", found.wrong), ("asked", [one for one in found.asked if not one.equal])):
+        if some:
+            typer.echo()
+            _print_table([{name: one.name, "A": one.a, "B": one.b} for one in some], as_json=False)
+
+
+def _short(gap: Decimal | None) -> str:
+    return "-" if gap is None else f"{gap:.3g}" if gap else "0"
+
+
+def _decimal(text: str, option: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise BadInput(f"{text!r} is not a number", where=option) from None
+
+
 
 def _settings(data: Path | None, market: Path | None = None) -> Any:
     from workbench.settings import read_settings
