@@ -14,17 +14,18 @@ from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.book import Book
 from workbench.engines.embedded.clock import Hours, local_of, midnight, utc_of
 from workbench.engines.embedded.clr import overridden
-from workbench.engines.embedded.enums import DataNormalizationMode, DelistingType, SplitType
+from workbench.engines.embedded.enums import DataNormalizationMode, DelistingType, Resolution, SplitType
 from workbench.engines.embedded.feed import Actions, Feed, Step
 from workbench.engines.embedded.log import Log
 from workbench.engines.embedded.models import BrokerageModel, DefaultBrokerageModel
 from workbench.engines.embedded.orders import Event, OrderEvent
 from workbench.engines.embedded.sampling import Sampler
 from workbench.engines.embedded.schedule import Schedule, ScheduledEvent, moments_of
-from workbench.engines.embedded.security import Security
+from workbench.engines.embedded.security import MINUTE, Security
 from workbench.engines.embedded.slices import (
     Delisting,
     Dividend,
+    QuoteBar,
     Slice,
     Split,
     Symbol,
@@ -129,8 +130,13 @@ class Backtest:
 
     def _move_to(self, step: Step) -> None:
         self._advance(step.utc, step.local)
-        if step.session is not None:
-            self.tape.step = step.session
+        tape = self.tape
+        tape.now = step.local
+        if step.place is not None:
+            tape.step += 1
+            tape.minute = step.minute
+            if step.closes:
+                tape.session = step.place
 
     def _take(self, step: Step) -> None:
         """One time step, in Lean's order."""
@@ -199,9 +205,8 @@ class Backtest:
     def _slice(self, step: Step) -> Slice:
         when, actions = step.local, step.actions
         if actions is None:
-            assert step.session is not None
-            count = int(self.feed.fill_forward_counts[step.session])
-            return Slice(step.utc, when, TradeBars(count, lambda: self._bars(step)))
+            return Slice(step.utc, when, TradeBars(self.feed.bars_at(step), lambda: self._bars(step)),
+                         quotes=lambda: self._quotes(step))
         return Slice(
             step.utc, when, TradeBars(0, dict),
             dividends={s.symbol: Dividend(s.symbol, when, cash, ref) for s, cash, ref in actions.dividends},
@@ -211,14 +216,32 @@ class Backtest:
         )
 
     def _bars(self, step: Step) -> dict[Symbol, Any]:
-        place = step.session
-        assert place is not None
-        start, end = self.tape.starts[place], self.tape.ends[place]
-        return {
-            security.symbol: bar_of(security, start, end, filled_forward=not security.real[place])
-            for security in self.securities
-            if security.rows[place] >= 0 and (security.last_day is None or end.date() <= security.last_day)
-        }
+        """Every stock's bar of a slice. Where none came the newest is filled forward: at its own resolution's end under the
+        slice's time; a daily one among minutes keeps its own."""
+        assert step.place is not None
+        day, found = step.local.date(), {}
+        for security in self.securities:
+            if security.row < 0 or not security.lives(day):
+                continue
+            start, end = self.tape.starts[step.place], self.tape.ends[step.place]
+            if security.resolution is Resolution.MINUTE:
+                start, end = step.local - MINUTE, step.local
+            elif not step.closes:
+                start, last = security.bar_start, security.bar_end
+                assert last is not None
+                end = last
+            found[security.symbol] = bar_of(security, start, end, filled_forward=not security.has_new_bar)
+        return found
+
+    def _quotes(self, step: Step) -> dict[Symbol, Any]:
+        """Every stock's quotes of a minute; where none came the newest are filled forward."""
+        day, found = step.local.date(), {}
+        for security in self.securities:
+            quote = security.quote
+            if quote is not None and security.lives(day):
+                found[security.symbol] = QuoteBar(security.symbol, step.local - MINUTE, step.local, quote,
+                                                  is_fill_forward=quote.end != step.local)
+        return found
 
     def _schedule_ends_of_day(self, sessions: list[date]) -> None:
         """`on_end_of_day(symbol)` ten minutes before each close, for each security in turn."""

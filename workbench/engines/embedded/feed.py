@@ -1,24 +1,25 @@
 """The data folder as a run sees it: sessions on a tape, and the corporate events between them.
 
-Daily bars of the whole run are columns beside the run's sessions; a step is one session's close. Corporate events have
-their own moments at 00:00, as Lean's slices do.
+Daily bars of the whole run are columns beside the run's sessions; minute bars are read a session at a time. A step is a
+session's close, with minute data each of its minutes. Corporate events have their own moments at 00:00, as Lean's slices do.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from heapq import merge
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engines.embedded.clock import Hours, midnight, utc_of
-from workbench.engines.embedded.columns import normalized
-from workbench.engines.embedded.enums import DelistingType, SplitType
-from workbench.engines.embedded.security import Security, Tape
+from workbench.engines.embedded.columns import Day, factor_on, normalized, with_dividends
+from workbench.engines.embedded.enums import DataNormalizationMode, DelistingType, SplitType
+from workbench.engines.embedded.security import MINUTE, DailySecurity, MinuteSecurity, Security, Tape
 from workbench.engines.embedded.slices import Symbol
-from workbench.market.bars import Bars, Days, daily_path, empty, join, read_daily
+from workbench.market.bars import Bars, Days, Minutes, daily_path, empty, join, read_daily, read_minute
 from workbench.market.corporate import FactorFile, MapFile, distribution, read_factors, read_map
 from workbench.words.instrument import security_identifier
 
@@ -37,12 +38,18 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One moment of the run with data: a session's close (`session` is its place on the tape) or a 00:00 with events."""
+    """One moment of the run with data: a minute or the close of a session, or a 00:00 with corporate events.
+
+    `place` is the session's on the tape (None at 00:00), `minute` how many of its minutes have passed, `closes` whether it is
+    its close, when daily bars arrive.
+    """
 
     utc: int
     local: datetime
-    session: int | None
-    actions: Actions | None
+    actions: Actions | None = None
+    place: int | None = None
+    minute: int = 0
+    closes: bool = False
 
 
 class Feed:
@@ -52,7 +59,8 @@ class Feed:
         self.folder, self.hours, self.note_request = folder, hours, note_request
         self.map_files: dict[int, MapFile] = {}
         self.factor_files: dict[int, FactorFile] = {}
-        self.fill_forward_counts = np.empty(0, dtype=np.int64)
+        self._fill_forward_counts = np.empty(0, dtype=np.int64)
+        self._paid: dict[int, list[tuple[date, Decimal]]] = {}      # total return: each stock's dividends in the run
 
     def resolve(self, ticker: str) -> Symbol:
         """The symbol that a ticker means today: its map file gives the identifier, and without one it has no date."""
@@ -65,18 +73,66 @@ class Feed:
         mapping = self.map_files[security.index] = self._mapping(ticker)
         factors = self.factor_files[security.index] = read_factors(self._auxiliary("factor_files", ticker))
         security.last_day = mapping.delisting_date
-        bars = self._bars(mapping)
-        security.columns = normalized(bars, factors, security.mode)
-        security.rows, security.real = _beside(bars, np.array(sessions, dtype="datetime64[D]"))
+        if security.mode is DataNormalizationMode.TOTAL_RETURN:
+            self._paid[security.index] = _dividends(factors, sessions)
+        if isinstance(security, DailySecurity):
+            bars = self._bars(mapping)
+            security.columns = normalized(bars, factors, security.mode)
+            if security.index in self._paid:
+                security.columns = with_dividends(security.columns, self._paid[security.index])
+            security.rows, security.real = _beside(bars, np.array(sessions, dtype="datetime64[D]"))
 
     def steps(self, securities: list[Security], sessions: list[date]) -> Iterator[Step]:
         """Every moment with data, in order."""
-        self.fill_forward_counts = self._bars_by_session(securities, sessions)
+        daily = [security for security in securities if isinstance(security, DailySecurity)]
+        minutely = [security for security in securities if isinstance(security, MinuteSecurity)]
+        self._fill_forward_counts = _bars_by_session(daily, sessions)
         actions = self._actions(securities, sessions)
-        moments: list[tuple[datetime, int | None]] = [(midnight(day), None) for day in actions]
-        moments += [(self.hours.close_of(day), place) for place, day in enumerate(sessions) if self.fill_forward_counts[place]]
-        for local, place in sorted(moments, key=lambda moment: moment[0]):
-            yield Step(utc_of(local), local, place, actions[local.date()] if place is None else None)
+        days = self._minutes(minutely, sessions) if minutely else self._closes(sessions)
+        events = (Step(utc_of(midnight(day)), midnight(day), actions[day]) for day in actions)
+        return merge(events, days, key=lambda step: step.utc)
+
+    def bars_at(self, step: Step) -> int | None:
+        """How many bars, real or filled forward, a daily slice holds; None with minute data, where they are counted when asked."""
+        return None if not step.closes or step.minute else int(self._fill_forward_counts[step.place])
+
+    def _closes(self, sessions: list[date]) -> Iterator[Step]:
+        """The closes that have a bar, real or filled forward."""
+        for place in np.flatnonzero(self._fill_forward_counts).tolist():
+            close = self.hours.close_of(sessions[place])
+            yield Step(utc_of(close), close, place=place, closes=True)
+
+    def _minutes(self, securities: list[MinuteSecurity], sessions: list[date]) -> Iterator[Step]:
+        """Every minute from the first bar of the run on: what has no bar of its own is filled forward."""
+        begun = False
+        for place, day in enumerate(sessions):
+            opens, closes = self.hours.open_of(day), self.hours.close_of(day)
+            length = (closes - opens) // MINUTE
+            first = 0 if begun else length
+            for security in securities:
+                bars = self._day(security, day, opens, length)
+                security.begin(bars)
+                first = min(first, bars.first_minute)
+            begun = begun or first < length
+            utc = utc_of(opens)
+            daily = self._fill_forward_counts[place] and not begun      # a daily bar may be the run's first
+            for minute in range(first + 1, length + 1):
+                yield Step(utc + 60 * minute, opens + minute * MINUTE, place=place, minute=minute, closes=minute == length)
+            if daily:
+                yield Step(utc + 60 * length, closes, place=place, minute=length, closes=True)
+
+    def _day(self, security: MinuteSecurity, day: date, opens: datetime, length: int) -> Day:
+        """One session's minutes of a stock, from the files of the ticker it then traded under."""
+        ticker = self.map_files[security.index].ticker_on(day)
+        found = Minutes(None, None)
+        if ticker is not None and security.lives(day):
+            found = read_minute(self.folder, ticker, day)
+            for kind, part in (("trade", found.trades), ("quote", found.quotes)):
+                name = f"/equity/usa/minute/{ticker.lower()}/{day:%Y%m%d}_{kind}.zip"
+                self.note_request(name, part is not None)
+        factor = factor_on(day, self.factor_files[security.index], security.mode)
+        paid = sum((per_share for ex_date, per_share in self._paid.get(security.index, []) if ex_date <= day), Decimal(0))
+        return Day(opens, length, found, factor, paid)
 
     def tape(self, sessions: list[date]) -> Tape:
         """The tape over the run's sessions."""
@@ -97,17 +153,6 @@ class Feed:
         found = path.exists()
         self.note_request(f"/{path.relative_to(self.folder).as_posix()}", found)
         return read_daily(path) if found else empty()
-
-    def _bars_by_session(self, securities: list[Security], sessions: list[date]) -> NDArray[np.int64]:
-        """How many bars, real or filled forward, each session's slice holds."""
-        counts = np.zeros(len(sessions), dtype=np.int64)
-        days = np.array(sessions, dtype="datetime64[D]")
-        for security in securities:
-            alive = security.rows >= 0
-            if security.last_day is not None:
-                alive &= days <= np.datetime64(security.last_day)
-            counts += alive
-        return counts
 
     def _actions(self, securities: list[Security], sessions: list[date]) -> dict[date, Actions]:
         """Dividends, splits, renames and delistings by the date at whose 00:00 they arrive."""
@@ -159,6 +204,26 @@ class Feed:
             at(last).delistings.append((security, DelistingType.WARNING))
             if last + timedelta(days=1) <= end:
                 at(last + timedelta(days=1)).delistings.append((security, DelistingType.DELISTED))
+
+
+def _bars_by_session(securities: list[DailySecurity], sessions: list[date]) -> NDArray[np.int64]:
+    """How many daily bars, real or filled forward, there are at each session's close."""
+    counts = np.zeros(len(sessions), dtype=np.int64)
+    days = np.array(sessions, dtype="datetime64[D]")
+    for security in securities:
+        alive = security.rows >= 0
+        if security.last_day is not None:
+            alive &= days <= np.datetime64(security.last_day)
+        counts += alive
+    return counts
+
+
+def _dividends(factors: FactorFile, sessions: list[date]) -> list[tuple[date, Decimal]]:
+    """The dividends that fall in a run: ex-date and dollars a share."""
+    following = dict(zip(sessions, sessions[1:], strict=False))
+    return [(following[row.date], distribution(row.reference_price, row.price_factor / after.price_factor))
+            for row, after in zip(factors.rows, factors.rows[1:], strict=False)
+            if row.price_factor != after.price_factor and row.date in following]
 
 
 def _beside(bars: Bars, days: Days) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:

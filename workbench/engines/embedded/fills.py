@@ -1,18 +1,21 @@
-"""At which price an order fills on trade bars, if it does (Lean: EquityFillModel; lean-facts of the open rules beside each).
+"""At which price an order fills, if it does (Lean: EquityFillModel, FillModel).
 
-A fill is always for the whole quantity: Lean's built-in models ignore volume. Quote bars are not read here.
+A fill is always for the whole quantity: Lean's built-in models ignore volume. Minute data has quotes; market, stop-limit,
+trailing-stop and limit-if-touched orders fill on their own side of them, the others on trade bars alone.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from workbench.engines.embedded.clock import Hours, local_of
 from workbench.engines.embedded.clr import ZERO
-from workbench.engines.embedded.enums import OrderType
+from workbench.engines.embedded.enums import OrderType, Resolution
 from workbench.engines.embedded.orders import Order
-from workbench.engines.embedded.security import Security
+from workbench.engines.embedded.security import MINUTE, Prices, Quote, Security
+
+STALE_AFTER = timedelta(hours=1)        # `settings.stale_price_time_span`
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,44 @@ def fill(order: Order, scene: Scene) -> Fill | None:
 
 
 def open_for_fills(security: Security, scene: Scene) -> bool:
-    """Open now, or the newest daily bar is today's: at the close a daily bar still counts as market hours."""
+    """Open now; or, closed, the newest bar still counts: a daily one for its whole day, a shorter one until its end."""
+    if scene.hours.is_open(scene.now):
+        return True
     end = security.bar_end
-    return scene.hours.is_open(scene.now) or (end is not None and end.date() == scene.now.date())
+    if end is None:
+        return False
+    return end.date() == scene.now.date() if security.resolution is Resolution.DAILY else scene.now <= end
 
 
 def _market(order: Order, security: Security, scene: Scene) -> Fill | None:
-    """At the close of a bar that is not older than the order by more than a bar; daily orders are converted before."""
-    end = security.bar_end
-    if end is None or not scene.hours.is_open(scene.now) or end <= local_of(order.created):
+    """At the ask of a buy, the bid of a sale. Data older than an hour waits for newer when it is a bar behind the order."""
+    if not open_for_fills(security, scene):
         return None
-    return Fill(security.price + _against_us(order, scene))
+    price, end, message = best_effort(order, security)
+    placed = local_of(order.created)
+    if end < placed - STALE_AFTER and (security.resolution is Resolution.DAILY or placed - end > MINUTE):
+        return None
+    return Fill(price + _against_us(order, scene), message)
+
+
+def best_effort(order: Order, security: Security) -> tuple[Decimal, datetime, str]:
+    """The newest price of an order's side: its end, and what Lean says where it is no fresh quote.
+
+    Quotes come first unless they are too old and the trade bar is newer.
+    """
+    quote, end = security.quote, security.bar_end
+    fresh_from = local_of(order.created) - STALE_AFTER
+    if quote is not None:
+        side = quote.ask if order.quantity > 0 else quote.bid
+        price = side.close if side is not None else _middle(quote)
+        if quote.end >= fresh_from:
+            return price, quote.end, ""
+        if end is None or end <= quote.end:
+            return price, quote.end, (f"Warning: fill at stale price ({quote.end:%m/%d/%Y %H:%M:%S} America/New_York), "
+                                      "using QuoteBar data.")
+    assert end is not None
+    return security.price, end, (f"Warning: No quote information available at {end:%m/%d/%Y %H:%M:%S} America/New_York, "
+                                 "order filled using TradeBar data")
 
 
 def _market_on_open(order: Order, security: Security, scene: Scene) -> Fill | None:
@@ -60,7 +90,9 @@ def _market_on_open(order: Order, security: Security, scene: Scene) -> Fill | No
     assert end is not None
     if start < placed or end <= placed or not open_for_fills(security, scene):
         return None
-    if scene.hours.is_open(placed) and start.date() == placed.date():
+    if security.resolution is not Resolution.DAILY and not scene.hours.is_open(start):
+        return None
+    if scene.hours.is_open(placed) and end.date() == placed.date():
         return None
     return Fill(security.field("open") + _against_us(order, scene))
 
@@ -79,9 +111,9 @@ def _limit(order: Order, security: Security, scene: Scene) -> Fill | None:
     limit, opening = order.limit, security.field("open")
     assert limit is not None
     if order.quantity > 0 and security.field("low") < limit:
-        return _at_open("a favorable", opening, ZERO, scene) if opening < limit else Fill(limit)
+        return _at_open("a favorable", security, opening, ZERO) if opening < limit else Fill(limit)
     if order.quantity < 0 and security.field("high") > limit:
-        return _at_open("a favorable", opening, ZERO, scene) if opening > limit else Fill(limit)
+        return _at_open("a favorable", security, opening, ZERO) if opening > limit else Fill(limit)
     return None
 
 
@@ -93,58 +125,63 @@ def _stop_market(order: Order, security: Security, scene: Scene) -> Fill | None:
     assert stop is not None
     slip = _against_us(order, scene)
     if order.quantity > 0 and security.field("high") >= stop:
-        return _at_open("an unfavorable", opening, slip, scene) if opening >= stop else Fill(stop + slip)
+        return _at_open("an unfavorable", security, opening, slip) if opening >= stop else Fill(stop + slip)
     if order.quantity < 0 and security.field("low") <= stop:
-        return _at_open("an unfavorable", opening, slip, scene) if opening <= stop else Fill(stop + slip)
+        return _at_open("an unfavorable", security, opening, slip) if opening <= stop else Fill(stop + slip)
     return None
 
 
 def _stop_limit(order: Order, security: Security, scene: Scene) -> Fill | None:
     """Triggered strictly beyond the stop, then like a limit at the bar's close, at the bar's extreme if that is within."""
-    if not _bar_after(order, security, scene):
+    bar = _side_after(order, security, scene)
+    if bar is None:
         return None
     stop, limit = order.stop, order.limit
     assert stop is not None and limit is not None
-    high, low = security.field("high"), security.field("low")
     if order.quantity > 0:
-        order.touched = order.touched or high > stop
-        return Fill(min(high, limit)) if order.touched and security.price < limit else None
-    order.touched = order.touched or low < stop
-    return Fill(max(low, limit)) if order.touched and security.price > limit else None
+        order.touched = order.touched or bar.high > stop
+        return Fill(min(bar.high, limit)) if order.touched and bar.close < limit else None
+    order.touched = order.touched or bar.low < stop
+    return Fill(max(bar.low, limit)) if order.touched and bar.close > limit else None
 
 
 def _trailing_stop(order: Order, security: Security, scene: Scene) -> Fill | None:
     """The stop as it was, and only then moved with the bar: the second look of a slice sees the moved one."""
-    if not _bar_after(order, security, scene):
+    bar = _side_after(order, security, scene)
+    if bar is None:
         return None
     stop = order.stop
     assert stop is not None
-    slip, high, low = _against_us(order, scene), security.field("high"), security.field("low")
+    slip, high, low = _against_us(order, scene), bar.high, bar.low
     if order.quantity < 0:
         if low <= stop:
-            return Fill(min(stop, security.price + slip))
-        moved = high - (high * order.trail if order.trail_is_percent else order.trail)
+            return Fill(min(stop, bar.close + slip))
+        moved = high * (1 - order.trail) if order.trail_is_percent else high - order.trail
         order.stop = max(stop, moved)
         return None
     if high >= stop:
-        return Fill(max(stop, security.price + slip))
-    moved = low + (low * order.trail if order.trail_is_percent else order.trail)
+        return Fill(max(stop, bar.close + slip))
+    moved = low * (1 + order.trail) if order.trail_is_percent else low + order.trail
     order.stop = min(stop, moved)
     return None
 
 
 def _limit_if_touched(order: Order, security: Security, scene: Scene) -> Fill | None:
-    """Touched by the bar's range, then filled at the close where the limit allows it."""
+    """Touched by the trade bar's range, then filled at its side's newest price where the limit allows it."""
     if not _bar_after(order, security, scene):
         return None
     trigger, limit = order.trigger, order.limit
     assert trigger is not None and limit is not None
-    message = _no_quotes(security)
     if order.quantity > 0:
         order.touched = order.touched or security.field("low") <= trigger
-        return Fill(min(security.price, limit), message) if order.touched and security.price <= limit else None
-    order.touched = order.touched or security.field("high") >= trigger
-    return Fill(max(security.price, limit), message) if order.touched and security.price >= limit else None
+    else:
+        order.touched = order.touched or security.field("high") >= trigger
+    if not order.touched:
+        return None
+    price, _, message = best_effort(order, security)
+    if order.quantity > 0:
+        return Fill(min(price, limit), message) if price <= limit else None
+    return Fill(max(price, limit), message) if price >= limit else None
 
 
 def _bar_after(order: Order, security: Security, scene: Scene) -> bool:
@@ -153,20 +190,33 @@ def _bar_after(order: Order, security: Security, scene: Scene) -> bool:
     return end is not None and end > local_of(order.created) and open_for_fills(security, scene)
 
 
+def _side_after(order: Order, security: Security, scene: Scene) -> Prices | None:
+    """The newest bar of the order's side of the quotes, else the trade bar; None where it is not after the order."""
+    placed = local_of(order.created)
+    quote = security.quote
+    side = None if quote is None else quote.bid if order.quantity < 0 else quote.ask
+    if side is not None:
+        return side if side.end > placed and open_for_fills(security, scene) else None
+    if not _bar_after(order, security, scene):
+        return None
+    end = security.bar_end
+    assert end is not None
+    return Prices(security.bar_start, end, *(security.field(name) for name in ("open", "high", "low", "close")))
+
+
+def _middle(quote: Quote) -> Decimal:
+    sides = [side.close for side in (quote.bid, quote.ask) if side is not None]
+    return sum(sides, ZERO) / len(sides)
+
+
 def _against_us(order: Order, scene: Scene) -> Decimal:
     return scene.slippage(order).copy_sign(order.quantity)
 
 
-def _at_open(kind: str, opening: Decimal, slip: Decimal, scene: Scene) -> Fill:
+def _at_open(kind: str, security: Security, opening: Decimal, slip: Decimal) -> Fill:
     """A fill at the open instead of the asked price says so, in Lean's words and with C#'s trailing zeros."""
-    return Fill(opening + slip, f"Due to {kind} gap at {scene.now:%m/%d/%Y %H:%M:%S} America/New_York, order filled using the "
-                                f"open price ({opening:f})")
-
-
-def _no_quotes(security: Security) -> str:
-    end = security.bar_end
-    return (f"Warning: No quote information available at {end:%m/%d/%Y %H:%M:%S} America/New_York, "
-            "order filled using TradeBar data")
+    return Fill(opening + slip, f"Due to {kind} gap at {security.bar_end:%m/%d/%Y %H:%M:%S} America/New_York, order filled using "
+                                f"the open price ({opening:f})")
 
 
 _RULES: dict[OrderType, Callable[[Order, Security, Scene], Fill | None]] = {

@@ -12,7 +12,7 @@ from workbench.engines.embedded.models import (
     NullSlippageModel,
     SecurityMarginModel,
 )
-from workbench.engines.embedded.security import Security
+from workbench.engines.embedded.security import Security, subscribed
 from workbench.engines.embedded.slices import KeyValuePair, Symbol, TradeBar, bar_of
 from workbench.errors import NotSupported
 
@@ -162,6 +162,10 @@ class SecurityHolding(ClrObject):
         return unrealized_after_fee(self._security)
 
 
+MODES = (DataNormalizationMode.RAW, DataNormalizationMode.ADJUSTED, DataNormalizationMode.SPLIT_ADJUSTED,
+         DataNormalizationMode.TOTAL_RETURN)
+
+
 class Equity(ClrObject):
     """`self.securities[symbol]`."""
 
@@ -208,11 +212,16 @@ class Equity(ClrObject):
 
     @property
     def bid_price(self) -> float:
-        return float(self._security.price)
+        return self._side("bid")
 
     @property
     def ask_price(self) -> float:
-        return float(self._security.price)
+        return self._side("ask")
+
+    def _side(self, name: str) -> float:
+        quote = self._security.quote
+        side = getattr(quote, name) if quote is not None else None
+        return float(self._security.price if side is None else side.close)
 
     @property
     def has_data(self) -> bool:
@@ -290,13 +299,15 @@ class Securities(ClrObject):
 
     def add(self, ticker: str, resolution: Resolution, mode: DataNormalizationMode) -> Security:
         """Subscribe, or find the subscription that is there."""
-        if resolution is not Resolution.DAILY:
+        if resolution not in (Resolution.DAILY, Resolution.MINUTE):
             raise NotSupported(f"{resolution} data")
+        if mode not in MODES:
+            raise NotSupported(f"prices normalized as {mode}")
         symbol = self._run.feed.resolve(ticker)
         known = self._by_symbol.get(symbol)
         if known is not None:
             return known
-        security = Security(len(self._by_symbol), symbol, resolution, mode, self._run.tape)
+        security = subscribed(len(self._by_symbol), symbol, resolution, mode, self._run.tape)
         self._by_symbol[symbol] = security
         self._run.account.securities.append(security)
         self.apply_brokerage(security)

@@ -1,53 +1,82 @@
 """A subscribed stock in the core: its newest real bar, its models, and what the account holds of it."""
 
-from datetime import date, datetime
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 import numpy as np
 
 from workbench.engines.embedded.clr import ZERO
-from workbench.engines.embedded.columns import ONE, Columns
+from workbench.engines.embedded.columns import ONE, Columns, Day
 from workbench.engines.embedded.enums import DataNormalizationMode, Resolution
+
+MINUTE = timedelta(minutes=1)
 
 
 class Tape:
-    """Where the run is: the step every security looks up its own row for. -1 is before the first bar."""
+    """Where the run is: the places every security looks up its own row for.
 
-    __slots__ = ("ends", "starts", "step")
+    `session` is the newest session that has closed (-1: none yet), `minute` how many minutes of the one under way have
+    passed, `step` the number of the present slice with prices.
+    """
+
+    __slots__ = ("ends", "minute", "now", "session", "starts", "step")
 
     def __init__(self, starts: list[datetime], ends: list[datetime]) -> None:
-        self.starts, self.ends = starts, ends       # wall-clock start and end of each step's bar
-        self.step = -1
+        self.starts, self.ends = starts, ends       # wall-clock open and close of each session
+        self.session = self.step = -1
+        self.minute = 0
+        self.now = datetime.min                     # wall clock of the present slice
 
 
-class Security:
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """A bar, exact: wall-clock start and end, prices in dollars, volume in shares."""
+
+    start: datetime
+    end: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A quote bar, exact: a side is None where it was not quoted; its `volume` is the last size."""
+
+    start: datetime
+    end: datetime
+    bid: Prices | None
+    ask: Prices | None
+
+
+class Security(ABC):
     """State that the tape moves from bar to bar. Quantities are signed shares, money is dollars, all exact.
 
-    `rows[step]` is the newest real bar at a step (-1: none yet), `real[step]` whether it came with that step: a
-    fill-forward bar moves neither price nor row. Nothing is done for a bar until somebody asks for its price.
+    A fill-forward bar moves neither price nor row, and nothing is done for a bar until somebody asks for it.
     """
 
     __slots__ = (
-        "_at", "_price", "_row", "_scale", "average_price", "columns", "delisted", "face", "fee_model", "fees", "fill_model",
-        "index", "initial", "last_day", "last_trade_profit", "leverage", "mode", "profit", "quantity", "real", "resolution",
-        "rows", "sale_volume", "slippage_model", "symbol", "tape", "tradable",
+        "_price", "_scale", "average_price", "delisted", "face", "fee_model", "fees", "fill_model", "index", "initial", "last_day",
+        "last_trade_profit", "leverage", "mode", "profit", "quantity", "resolution", "sale_volume", "slippage_model", "symbol",
+        "tape", "tradable",
     )
 
     def __init__(self, index: int, symbol: Any, resolution: Resolution, mode: DataNormalizationMode, tape: Tape) -> None:
         self.index, self.symbol, self.resolution, self.mode, self.tape = index, symbol, resolution, mode, tape
-        self.columns: Columns | None = None
-        self.rows: Any = np.empty(0, dtype=np.int32)
-        self.real: Any = np.empty(0, dtype=bool)
         self.last_day: date | None = None           # the day of delisting, where the map file names one
-        self._at, self._row, self._scale = -1, -1, ONE
         self._price: Decimal | None = ZERO
+        self._scale = ONE                           # a raw-mode split, until the first bar on the new basis
         self.tradable, self.delisted = True, False
         self.leverage, self.initial = ONE, ONE
         self.face: Any = None                       # what the algorithm sees of it
         self.fee_model: Any = None
         self.slippage_model: Any = None
-        self.fill_model: Any = None
+        self.fill_model: Any = None                 # one of the algorithm's own; None: Lean's for equities
         self.quantity = self.average_price = self.fees = ZERO
         self.profit = self.last_trade_profit = self.sale_volume = ZERO
 
@@ -56,65 +85,52 @@ class Security:
         self.leverage, self.initial = leverage, ONE / leverage
 
     @property
+    @abstractmethod
     def row(self) -> int:
         """The newest real bar, -1 before the first."""
-        if self._at != self.tape.step:
-            self._move()
-        return self._row
 
     @property
+    @abstractmethod
     def price(self) -> Decimal:
         """The newest real close in dollars, 0 before the first: what sizes, margins and values are made from."""
-        if self._at != self.tape.step:
-            self._move()
-        if self._price is None:
-            assert self.columns is not None
-            self._price = self.columns.price("close", self._row) * self._scale
-        return self._price
 
+    @abstractmethod
     def field(self, name: str) -> Decimal:
         """open, high, low or close of the newest real bar; 0 before the first."""
-        row = self.row
-        if row < 0:
-            return ZERO
-        assert self.columns is not None
-        return self.columns.price(name, row) * self._scale
 
     @property
+    @abstractmethod
     def volume(self) -> Decimal:
         """Volume of the newest real bar."""
-        row = self.row
-        if row < 0:
-            return ZERO
-        assert self.columns is not None
-        return self.columns.volume(row)
 
     @property
+    @abstractmethod
     def has_new_bar(self) -> bool:
-        """Whether a real bar came with this step."""
-        step = self.tape.step
-        return 0 <= step < len(self.real) and bool(self.real[step])
+        """Whether a real bar came with the present slice."""
 
     @property
-    def bar_step(self) -> int:
-        """The step with which the newest real bar came."""
-        step = self.tape.step
-        return step if self.has_new_bar else int(np.flatnonzero(self.real[: step + 1])[-1])
-
-    @property
-    def bar_end(self) -> datetime | None:
-        """When the newest real bar ended, New York time."""
-        return None if self.row < 0 else self.tape.ends[self.bar_step]
-
-    @property
+    @abstractmethod
     def bar_start(self) -> datetime:
-        """When the newest real bar began, New York time."""
-        return self.tape.starts[self.bar_step]
+        """When the newest real bar began, New York time; ask `row` before."""
+
+    @property
+    @abstractmethod
+    def bar_end(self) -> datetime | None:
+        """When the newest real bar ended, New York time; None before the first."""
+
+    @property
+    def quote(self) -> Quote | None:
+        """The newest real quote bar; None where there are no quotes."""
+        return None
 
     @property
     def unrealized(self) -> Decimal:
         """Profit of what is held, at the newest price."""
         return (self.price - self.average_price) * self.quantity
+
+    def lives(self, day: date) -> bool:
+        """Whether it is still listed on a day."""
+        return self.last_day is None or day <= self.last_day
 
     def hear_split(self, factor: Decimal) -> None:
         """A raw-mode split: shares and the last prices change at once, before the first bar on the new basis."""
@@ -130,11 +146,180 @@ class Security:
         self.tradable, self.delisted = False, True
         self._price = ZERO
 
+
+class DailySecurity(Security):
+    """Daily bars beside the run's sessions.
+
+    `rows[session]` is the newest real bar at a session's close (-1: none yet), `real[session]` whether it is that session's own.
+    """
+
+    __slots__ = ("_at", "_row", "columns", "real", "rows")
+
+    def __init__(self, index: int, symbol: Any, resolution: Resolution, mode: DataNormalizationMode, tape: Tape) -> None:
+        super().__init__(index, symbol, resolution, mode, tape)
+        self.columns: Columns | None = None
+        self.rows: Any = np.empty(0, dtype=np.int32)
+        self.real: Any = np.empty(0, dtype=bool)
+        self._at, self._row = -1, -1
+
+    @property
+    def row(self) -> int:
+        if self._at != self.tape.session:
+            self._move()
+        return self._row
+
+    @property
+    def price(self) -> Decimal:
+        if self._at != self.tape.session:
+            self._move()
+        if self._price is None:
+            assert self.columns is not None
+            self._price = self.columns.price("close", self._row) * self._scale
+        return self._price
+
+    def field(self, name: str) -> Decimal:
+        row = self.row
+        if row < 0:
+            return ZERO
+        assert self.columns is not None
+        return self.columns.price(name, row) * self._scale
+
+    @property
+    def volume(self) -> Decimal:
+        row = self.row
+        if row < 0:
+            return ZERO
+        assert self.columns is not None
+        return self.columns.volume(row)
+
+    @property
+    def has_new_bar(self) -> bool:
+        session = self.tape.session
+        return self._is_real(session) and self.tape.ends[session] == self.tape.now
+
+    @property
+    def bar_start(self) -> datetime:
+        return self.tape.starts[self._session]
+
+    @property
+    def bar_end(self) -> datetime | None:
+        return None if self.row < 0 else self.tape.ends[self._session]
+
+    @property
+    def _session(self) -> int:
+        """The session of the newest real bar."""
+        session = self.tape.session
+        return session if self._is_real(session) else int(np.flatnonzero(self.real[: session + 1])[-1])
+
+    def _is_real(self, session: int) -> bool:
+        return 0 <= session < len(self.real) and bool(self.real[session])
+
     def _move(self) -> None:
-        self._at = self.tape.step
+        self._at = self.tape.session
         if self.delisted:
             return
         row = int(self.rows[self._at]) if 0 <= self._at < len(self.rows) else -1
         if row != self._row:
             self._row, self._scale = row, ONE
             self._price = None if row >= 0 else ZERO
+
+
+class MinuteSecurity(Security):
+    """Minute bars and quotes of the session under way; of the ones before, only the newest bar and quote are kept."""
+
+    __slots__ = ("_at", "_bar", "_day", "_made_bar", "_made_quote", "_quote", "_quote_row", "_row")
+
+    def __init__(self, index: int, symbol: Any, resolution: Resolution, mode: DataNormalizationMode, tape: Tape) -> None:
+        super().__init__(index, symbol, resolution, mode, tape)
+        self._day: Day | None = None
+        self._at = -1
+        self._row = self._quote_row = -1            # rows of the day under way, -1 before the first
+        self._bar: Prices | None = None             # the newest bar, once made
+        self._quote: Quote | None = None
+        self._made_bar = self._made_quote = True    # whether those two are of the present rows
+
+    def begin(self, day: Day) -> None:
+        """Take the next session's bars; what was newest before stays so until the first of them."""
+        if self._at != self.tape.step:
+            self._move()
+        self._bar, self._quote = self._newest_bar(), self.quote
+        self._day, self._row, self._quote_row = day, -1, -1
+        self._made_bar = self._made_quote = True
+
+    @property
+    def row(self) -> int:
+        return -1 if self._newest_bar() is None else max(self._row, 0)
+
+    @property
+    def price(self) -> Decimal:
+        if self._at != self.tape.step:
+            self._move()
+        if self._price is None:
+            bar = self._newest_bar()
+            self._price = ZERO if bar is None else bar.close * self._scale
+        return self._price
+
+    def field(self, name: str) -> Decimal:
+        bar = self._newest_bar()
+        price: Decimal = ZERO if bar is None else getattr(bar, name) * self._scale
+        return price
+
+    @property
+    def volume(self) -> Decimal:
+        bar = self._newest_bar()
+        return ZERO if bar is None else bar.volume
+
+    @property
+    def has_new_bar(self) -> bool:
+        bar = self._newest_bar()
+        return bar is not None and bar.end == self.tape.now
+
+    @property
+    def bar_start(self) -> datetime:
+        bar = self._newest_bar()
+        assert bar is not None
+        return bar.start
+
+    @property
+    def bar_end(self) -> datetime | None:
+        bar = self._newest_bar()
+        return None if bar is None else bar.end
+
+    @property
+    def quote(self) -> Quote | None:
+        if self._at != self.tape.step:
+            self._move()
+        if not self._made_quote:
+            assert self._day is not None
+            start = self._day.open + self._day.quote_minute(self._quote_row) * MINUTE
+            bid, ask = self._day.quote(self._quote_row)
+            self._quote = Quote(start, start + MINUTE, None if bid is None else Prices(start, start + MINUTE, *bid),
+                                None if ask is None else Prices(start, start + MINUTE, *ask))
+            self._made_quote = True
+        return self._quote
+
+    def _newest_bar(self) -> Prices | None:
+        if self._at != self.tape.step:
+            self._move()
+        if not self._made_bar:
+            assert self._day is not None
+            start = self._day.open + self._day.trade_minute(self._row) * MINUTE
+            self._bar = Prices(start, start + MINUTE, *self._day.trade(self._row))
+            self._made_bar = True
+        return self._bar
+
+    def _move(self) -> None:
+        self._at = self.tape.step
+        if self.delisted or self._day is None:
+            return
+        row, quote_row = self._day.rows_at(self.tape.minute)
+        if row != self._row:
+            self._row, self._scale, self._price, self._made_bar = row, ONE, None, False
+        if quote_row != self._quote_row:
+            self._quote_row, self._made_quote = quote_row, False
+
+
+def subscribed(index: int, symbol: Any, resolution: Resolution, mode: DataNormalizationMode, tape: Tape) -> Security:
+    """A security of a resolution that the engine has."""
+    kind = MinuteSecurity if resolution is Resolution.MINUTE else DailySecurity
+    return kind(index, symbol, resolution, mode, tape)

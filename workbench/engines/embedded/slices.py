@@ -9,7 +9,7 @@ from workbench.engines.embedded.clock import utc_time
 from workbench.engines.embedded.clr import ClrObject, KeyNotFoundException
 from workbench.engines.embedded.enums import DelistingType, SecurityType, SplitType
 from workbench.engines.embedded.orders import number_text
-from workbench.engines.embedded.security import Security
+from workbench.engines.embedded.security import Prices, Quote, Security
 
 
 class SecurityIdentifier(ClrObject):
@@ -184,6 +184,89 @@ class TradeBar(ClrObject):
                 f"V: {shown['volume']}")
 
 
+class Bar(ClrObject):
+    """One side of a quote bar."""
+
+    def __init__(self, prices: Prices) -> None:
+        self._prices = prices
+
+    @property
+    def open(self) -> float:
+        return float(self._prices.open)
+
+    @property
+    def high(self) -> float:
+        return float(self._prices.high)
+
+    @property
+    def low(self) -> float:
+        return float(self._prices.low)
+
+    @property
+    def close(self) -> float:
+        return float(self._prices.close)
+
+    def __str__(self) -> str:
+        prices = self._prices
+        return " ".join(f"{name[0].upper()}: {number_text(getattr(prices, name))}" for name in ("open", "high", "low", "close"))
+
+
+class QuoteBar(ClrObject):
+    """Bid and ask of a stretch of trading; a price of the whole is the middle of both sides, or the only one's."""
+
+    def __init__(self, symbol: Symbol, start: datetime, end: datetime, quote: Quote, *, is_fill_forward: bool) -> None:
+        self.symbol, self.time, self.end_time, self.is_fill_forward = symbol, start, end, is_fill_forward
+        self._quote = quote
+
+    @property
+    def bid(self) -> Bar | None:
+        return None if self._quote.bid is None else Bar(self._quote.bid)
+
+    @property
+    def ask(self) -> Bar | None:
+        return None if self._quote.ask is None else Bar(self._quote.ask)
+
+    @property
+    def last_bid_size(self) -> float:
+        return float(self._quote.bid.volume) if self._quote.bid is not None else 0.0
+
+    @property
+    def last_ask_size(self) -> float:
+        return float(self._quote.ask.volume) if self._quote.ask is not None else 0.0
+
+    @property
+    def open(self) -> float:
+        return self._middle("open")
+
+    @property
+    def high(self) -> float:
+        return self._middle("high")
+
+    @property
+    def low(self) -> float:
+        return self._middle("low")
+
+    @property
+    def close(self) -> float:
+        return self._middle("close")
+
+    @property
+    def value(self) -> float:
+        return self.close
+
+    @property
+    def price(self) -> float:
+        return self.close
+
+    @property
+    def period(self) -> timedelta:
+        return self.end_time - self.time
+
+    def _middle(self, name: str) -> float:
+        sides = [getattr(side, name) for side in (self._quote.bid, self._quote.ask) if side is not None]
+        return float(sum(sides) / len(sides)) if sides else 0.0
+
+
 class Dividend(ClrObject):
     """Cash a share, at 00:00 of the ex-date."""
 
@@ -237,9 +320,9 @@ class SymbolChangedEvent(ClrObject):
 
 
 class TradeBars(SymbolDictionary):
-    """Bars by symbol, made when first looked at; their number is known without making them."""
+    """Bars by symbol, made when first looked at; their number may be known without making them."""
 
-    def __init__(self, count: int, make: Callable[[], dict[Symbol, Any]]) -> None:
+    def __init__(self, count: int | None, make: Callable[[], dict[Symbol, Any]]) -> None:
         self._count, self._make = count, make
         self._made: dict[Symbol, Any] | None = None
 
@@ -251,10 +334,14 @@ class TradeBars(SymbolDictionary):
 
     @property
     def count(self) -> int:
-        return self._count
+        return len(self)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._items) if self._count is None else self._count
+
+
+class QuoteBars(TradeBars):
+    """Quote bars by symbol, made when first looked at."""
 
 
 _NONE: dict[Symbol, Any] = {}
@@ -265,9 +352,9 @@ class Slice(SymbolDictionary):
 
     def __init__(self, utc: int, local: datetime, bars: TradeBars, *, splits: dict[Symbol, Split] = _NONE,
                  dividends: dict[Symbol, Dividend] = _NONE, delistings: dict[Symbol, Delisting] = _NONE,
-                 changes: dict[Symbol, SymbolChangedEvent] = _NONE) -> None:
+                 changes: dict[Symbol, SymbolChangedEvent] = _NONE, quotes: Callable[[], dict[Symbol, Any]] = dict) -> None:
         self._utc, self.time, self.bars = utc, local, bars
-        self.quote_bars = SymbolDictionary(_NONE)
+        self.quote_bars = QuoteBars(None, quotes)
         self.splits, self.dividends = SymbolDictionary(splits), SymbolDictionary(dividends)
         self.delistings, self.symbol_changed_events = SymbolDictionary(delistings), SymbolDictionary(changes)
 
