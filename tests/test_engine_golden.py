@@ -21,13 +21,12 @@ REQUIRED = ("market-times", "splits-and-dividends", "rebalance-default", "rebala
 pytestmark = pytest.mark.golden
 
 
-def names(folder: Path, resolution: str) -> list[str]:
-    """The scripts of one resolution."""
-    return [path.stem for path in sorted((folder / "scripts").glob("*.json"))
-            if json.loads(path.read_text())["resolution"] == resolution]
+def names(folder: Path) -> list[str]:
+    """The scripts of a folder of recordings."""
+    return [path.stem for path in sorted((folder / "scripts").glob("*.json"))]
 
 
-@pytest.mark.parametrize("name", names(GOLDEN / "portable", "daily"))
+@pytest.mark.parametrize("name", names(GOLDEN / "portable"))
 def test_portable_script_is_told_what_lean_told_it(name, tmp_path, invented):
     """Every event, day and end line equals real Lean's."""
     scripts = GOLDEN / "portable" / "scripts"
@@ -37,17 +36,7 @@ def test_portable_script_is_told_what_lean_told_it(name, tmp_path, invented):
     assert ran.exit_code == 0
 
 
-@pytest.mark.parametrize("name", names(GOLDEN / "portable", "minute"))
-def test_minute_data_is_refused_by_name(name, tmp_path, invented):
-    """What the engine does not do yet it says, and does not approximate."""
-    scripts = GOLDEN / "portable" / "scripts"
-    ran = run_algorithm(tmp_path, ORDER_SCRIPT, data=invented, parameters={"script-path": str(scripts / f"{name}.json")})
-
-    assert "does not support MINUTE data; run this algorithm under Lean" in ran.result["state"]["RuntimeError"]
-    assert ran.exit_code == 1
-
-
-@pytest.mark.parametrize("name", names(SAMPLE, "daily") or ["absent"])
+@pytest.mark.parametrize("name", names(SAMPLE) or ["absent"])
 def test_sample_script_is_told_what_lean_told_it(name, tmp_path):
     """The same on Lean's own sample data: real prices, scripts made with other seeds."""
     if name == "absent":

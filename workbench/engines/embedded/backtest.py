@@ -244,13 +244,13 @@ class Backtest:
         return found
 
     def _schedule_ends_of_day(self, sessions: list[date]) -> None:
-        """`on_end_of_day(symbol)` ten minutes before each close, for each security in turn."""
+        """`on_end_of_day(symbol)` ten minutes before each close, for each security by its ticker."""
         midnights = (utc_of(midnight(self.start + timedelta(days=n))) for n in range(1, (self.end - self.start).days + 2))
         self.schedule.add(ScheduledEvent("Daily Sampling", midnights, lambda: None), self.utc)     # has its place in the order
         callback = self._hooks.get("on_end_of_day")
         if callback is None:
             return
-        for security in self.securities:
+        for security in sorted(self.securities, key=lambda security: str(security.symbol)):
             last = security.last_day if security.last_day is not None and security.last_day >= self.start else self.end
             days = [day for day in sessions if day <= last]
             moments = (utc_of(self.hours.close_of(day) - BEFORE_CLOSE) for day in days)
