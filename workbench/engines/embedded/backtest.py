@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from workbench.engines.embedded import margin_calls
 from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.book import Book
 from workbench.engines.embedded.clock import Hours, local_of, midnight, utc_of
@@ -33,11 +34,12 @@ from workbench.engines.embedded.slices import (
     TradeBars,
     bar_of,
 )
+from workbench.errors import NotSupported
 from workbench.market.calendar import read_calendar
 
 BEFORE_CLOSE = timedelta(minutes=10)
 CALLBACKS = ("on_data", "on_order_event", "on_end_of_day", "on_dividends", "on_splits", "on_delistings",
-             "on_symbol_changed_events", "on_end_of_algorithm")
+             "on_symbol_changed_events", "on_end_of_algorithm", "on_margin_call", "on_margin_call_warning", "on_warmup_finished")
 
 
 class Backtest:
@@ -64,6 +66,7 @@ class Backtest:
         self.book = Book(self)
         self.sampler = Sampler(self.account)
         self.algorithm: Any = None
+        self._next_margin_look = 0
         self._hooks: dict[str, Callable[..., Any] | None] = {}
 
     @property
@@ -149,6 +152,9 @@ class Backtest:
         self._run_scheduled(step.utc)
         if self._over():
             return
+        if step.utc >= self._next_margin_look:
+            self._next_margin_look = step.utc + margin_calls.SECONDS_BETWEEN
+            self._look_at_margin()
         if actions is not None:
             self._apply(actions)
         arrived = self._slice(step)
@@ -176,6 +182,22 @@ class Backtest:
             self._advance(utc, local_of(utc))
             self._call(event.callback, f"Scheduled Event: {event.name}")
             self.schedule.put_back(event)
+
+    def _look_at_margin(self) -> None:
+        """Execute margin calls while the market is open, else warn of them. Closed and unheard, there is nothing to find out."""
+        warned, is_open = self._hooks.get("on_margin_call_warning"), self.hours.is_open(self.local)
+        if warned is None and not is_open:
+            return
+        calls, close = margin_calls.calls_of(self.account, self.book)
+        told: list[str] = []
+        if calls and is_open:
+            if self._hooks.get("on_margin_call") is not None:
+                raise NotSupported("on_margin_call")
+            told = margin_calls.execute(calls, self.account, self.book)
+            for line in told:
+                self.error(line)
+        if close and not told and warned is not None:
+            self._call(warned, "OnMarginCallWarning")
 
     def _rename(self, actions: Actions) -> None:
         for security, _, _ in actions.renames:

@@ -15,6 +15,7 @@ from workbench.market.bars import Bars, Minutes, Quotes, Trades
 from workbench.market.corporate import FactorFile
 
 ZERO, ONE = Decimal(0), Decimal(1)
+PRICES = ("open", "high", "low", "close")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +91,7 @@ class Day:
 
     def _bar(self, columns: dict[str, Any], row: int, side: str, size: str) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:
         factor, paid = self._factor, self._paid
-        opening, high, low, close = (Decimal(int(columns[side + name][row])).scaleb(-4) for name in ("open", "high", "low", "close"))
+        opening, high, low, close = (Decimal(int(columns[side + name][row])).scaleb(-4) for name in PRICES)
         volume = Decimal(int(columns[size][row]))
         if factor != ONE:
             opening, high, low, close = opening * factor, high * factor, low * factor, close * factor

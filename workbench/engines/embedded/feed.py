@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from heapq import merge
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +179,7 @@ class Feed:
     def _factor_actions(self, security: Security, last: date, following: Callable[[date], date | None],
                         place_of: dict[date, int], at: Callable[[date], Actions]) -> None:
         factors = self.factor_files[security.index]
-        for row, after in zip(factors.rows, factors.rows[1:], strict=False):
+        for row, after in pairwise(factors.rows):
             ex_date = following(row.date)
             if row.date > last:
                 continue
@@ -196,7 +197,7 @@ class Feed:
     def _map_actions(self, security: Security, last: date, following: Callable[[date], date | None],
                      at: Callable[[date], Actions], begin: date, end: date) -> None:
         mapping = self.map_files[security.index]
-        for row, after in zip(mapping.rows[1:], mapping.rows[2:], strict=False):
+        for row, after in pairwise(mapping.rows[1:]):
             changed = following(row.date)
             if changed is not None and row.ticker != after.ticker:
                 at(changed).renames.append((security, row.ticker.upper(), after.ticker.upper()))
@@ -220,9 +221,9 @@ def _bars_by_session(securities: list[DailySecurity], sessions: list[date]) -> N
 
 def _dividends(factors: FactorFile, sessions: list[date]) -> list[tuple[date, Decimal]]:
     """The dividends that fall in a run: ex-date and dollars a share."""
-    following = dict(zip(sessions, sessions[1:], strict=False))
+    following = dict(pairwise(sessions))
     return [(following[row.date], distribution(row.reference_price, row.price_factor / after.price_factor))
-            for row, after in zip(factors.rows, factors.rows[1:], strict=False)
+            for row, after in pairwise(factors.rows)
             if row.price_factor != after.price_factor and row.date in following]
 
 

@@ -32,12 +32,22 @@ def quantity_for(security: Security, weight: Decimal, account: Account, book: Bo
         return ZERO
     free = value * sizes.free_percentage if sizes.free_value is None else sizes.free_value
     share = weight * (value - free) / value / security.leverage
+    return quantity_to_share(security, share, account, book, sizes.minimum_margin_percentage)
+
+
+def quantity_to_share(security: Security, share: Decimal, account: Account, book: Book, minimum: Decimal = ZERO) -> Decimal:
+    """Shares to trade so that the position's margin is `share` of the value, fees allowed for.
+
+    0 where the margin would change by less than `minimum` of the value. Raises ArgumentException where the fee leaves no
+    quantity that fits.
+    """
+    value = account.value
     target = share * value
     if target == 0:
         return -security.quantity
     unit = security.price * security.initial
     current = security.quantity * unit
-    if abs(target - current) < sizes.minimum_margin_percentage * value and account.margin_remaining > 0:
+    if abs(target - current) < minimum * value and account.margin_remaining > 0:
         return ZERO
     last = None
     while True:
