@@ -231,10 +231,13 @@ class QCAlgorithm(ClrObject):
         if not callable(benchmark):
             raise NotSupported("set_benchmark with a symbol")
 
-    def set_warm_up(self, *_: Any) -> None:
+    def set_warm_up(self, period: timedelta | int, resolution: Resolution | None = None) -> None:
+        """Data before the first day, in which orders are refused: a span of time, or a count of each subscription's bars."""
         if self._run.initialized:
             raise InvalidOperationException("self.set_warmup(): This method cannot be used after algorithm initialized")
-        raise NotSupported("set_warm_up")
+        self._run.warm_up, self._run.warm_up_resolution = period, resolution
+
+    set_warmup = set_warm_up
 
     def set_time_zone(self, zone: Any) -> None:
         if self._run.initialized:

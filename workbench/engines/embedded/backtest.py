@@ -3,7 +3,7 @@
 The loop has work only where something happens: a bar nobody looks at, with no order pending, costs a tuple.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -55,7 +55,9 @@ class Backtest:
         self.start, self.end = date(1998, 1, 1), date.today() - timedelta(days=1)     # noqa: DTZ011 (Lean's own default)
         self.local: datetime = midnight(self.start)
         self.utc = utc_of(self.local)
-        self.warming_up = True
+        self.warming_up = True              # until the first day: what is sent earlier is refused
+        self.warm_up: timedelta | int | None = None         # a span of time, or a count of each subscription's bars
+        self.warm_up_resolution: Resolution | None = None   # None: each subscription's own
         self.initialized = False
         self.stopped: str | None = None
         self.runtime_error: BaseException | None = None
@@ -104,9 +106,16 @@ class Backtest:
 
     def run(self) -> None:
         """All steps from the first day to the last, then the end. Errors of the algorithm are kept, not raised."""
-        sessions = self.hours.sessions(self.start, self.end)
-        self._begin(sessions)
-        for step in self.feed.steps(self.securities, sessions):
+        begin = self._beginning()
+        sessions = self.hours.sessions(begin.date(), self.end)
+        if sessions and self.hours.open_of(sessions[0]) < begin and self._resolutions() == {Resolution.DAILY}:
+            del sessions[0]                 # a daily bar that began before the run is not part of it
+        self._begin(begin, sessions)
+        for step in self.feed.steps(self.securities, sessions, begin):
+            if self.warming_up and step.utc > self._start_utc:
+                self._run_scheduled(self._start_utc - 1)
+                self._advance(self._start_utc, midnight(self.start))
+                self._end_warm_up()
             self._run_scheduled(step.utc - 1)
             if self._over():
                 break
@@ -120,7 +129,35 @@ class Backtest:
             if end is not None:
                 self._call(end, "On End Of Algorithm")
 
-    def _begin(self, sessions: list[date]) -> None:
+    def _beginning(self) -> datetime:
+        """When the run's data begins: the first day's 00:00, or what is to warm up before it."""
+        first = midnight(self.start)
+        if self.warm_up is None:
+            return first
+        if self.warm_up_resolution is not None and self._resolutions() != {self.warm_up_resolution}:
+            raise NotSupported("set_warm_up at another resolution than the subscriptions'")
+        if isinstance(self.warm_up, timedelta):
+            return first - self.warm_up
+        return min(self.hours.bars_back(self.start, self.warm_up, minutes=resolution is Resolution.MINUTE)
+                   for resolution in self._resolutions() or {Resolution.MINUTE})
+
+    def _resolutions(self) -> set[Resolution]:
+        return {security.resolution for security in self.securities}
+
+    def _end_warm_up(self) -> None:
+        self.warming_up = False
+        self.sampler.begin(self.utc)
+        finished = self._hooks.get("on_warmup_finished")
+        if finished is not None:
+            self._call(finished, "OnWarmupFinished")
+        self.log.debug("Algorithm finished warming up.", self.local)
+
+    def _begin(self, begin: datetime, sessions: list[date]) -> None:
+        self.local = begin
+        self.utc = utc_of(begin)
+        self._start_utc = utc_of(midnight(self.start))
+        if self.warm_up is not None:
+            self.schedule.begin(begin.date(), self.utc)
         tape = self.feed.tape(sessions)
         self.tape.starts, self.tape.ends = tape.starts, tape.ends
         for security in self.securities:
@@ -128,8 +165,9 @@ class Backtest:
         for name in CALLBACKS:
             self._hooks[name] = overridden(self.algorithm, name)
         self._schedule_ends_of_day(sessions)
-        self.warming_up, self.initialized = False, True
-        self.sampler.begin(self.utc)
+        self.warming_up, self.initialized = self.warm_up is not None, True
+        if not self.warming_up:
+            self.sampler.begin(self.utc)
 
     def _move_to(self, step: Step) -> None:
         self._advance(step.utc, step.local)
@@ -145,6 +183,8 @@ class Backtest:
         """One time step, in Lean's order."""
         actions = step.actions
         self.account.settle(step.utc)
+        if self.warming_up and step.utc == self._start_utc:
+            self._end_warm_up()
         if actions is not None:
             self._rename(actions)
         self.book.drain()
@@ -165,13 +205,14 @@ class Backtest:
             self._call(on_data, "OnData", arrived)
         self.book.drain()
         self.book.scan()
-        if self.sampler.sample(self.utc) <= 0:
+        if not self.warming_up and self.sampler.sample(self.utc) <= 0:
             self.log.error("AlgorithmManager.Run(): Portfolio value is less than or equal to zero, stopping algorithm.", self.local)
             self.stopped = "the account has nothing left"
 
     def _advance(self, utc: int, local: datetime) -> None:
         """Move the clock; the midnights it passes are sampled."""
-        self.sampler.pass_midnights(self.utc, utc, self.local, local)
+        if not self.warming_up:
+            self.sampler.pass_midnights(self.utc, utc, self.local, local)
         self.utc, self.local = utc, local
 
     def _run_scheduled(self, until: int) -> None:
@@ -267,17 +308,22 @@ class Backtest:
 
     def _schedule_ends_of_day(self, sessions: list[date]) -> None:
         """`on_end_of_day(symbol)` ten minutes before each close, for each security by its ticker."""
-        midnights = (utc_of(midnight(self.start + timedelta(days=n))) for n in range(1, (self.end - self.start).days + 2))
-        self.schedule.add(ScheduledEvent("Daily Sampling", midnights, lambda: None), self.utc)     # has its place in the order
+        first = self.local.date()
+        nights = [utc_of(midnight(first + timedelta(days=n))) for n in range(1, (self.end - first).days + 2)]
+        sampling = ScheduledEvent("Daily Sampling", lambda _: iter(nights), lambda: None, first)      # has its place in the order
+        self.schedule.add(sampling, self.utc)
         callback = self._hooks.get("on_end_of_day")
         if callback is None:
             return
         for security in sorted(self.securities, key=lambda security: str(security.symbol)):
-            last = security.last_day if security.last_day is not None and security.last_day >= self.start else self.end
+            last = security.last_day if security.last_day is not None and security.last_day >= first else self.end
             days = [day for day in sessions if day <= last]
-            moments = (utc_of(self.hours.close_of(day) - BEFORE_CLOSE) for day in days)
-            event = ScheduledEvent(f"{security.symbol}.EndOfDay", moments, partial(callback, security.symbol))
+            moments = partial(self._before_closes, days)
+            event = ScheduledEvent(f"{security.symbol}.EndOfDay", moments, partial(callback, security.symbol), first)
             self.schedule.add(event, self.utc)
+
+    def _before_closes(self, days: list[date], first: date) -> Iterator[int]:
+        return (utc_of(self.hours.close_of(day) - BEFORE_CLOSE) for day in days if day >= first)
 
     def _call(self, callback: Callable[..., Any], context: str, *arguments: Any) -> None:
         try:
@@ -292,7 +338,7 @@ class Backtest:
 
 def add_scheduled(run: Backtest, date_rule: Any, time_rule: Any, callback: Callable[[], Any], name: str | None) -> ScheduledEvent:
     """Schedule a callback by Lean's two rules, from now on."""
-    first = run.local.date()
-    event = ScheduledEvent(name or f"{date_rule.name}: {time_rule.name}", moments_of(date_rule, time_rule, first), callback)
+    moments = partial(moments_of, date_rule, time_rule)
+    event = ScheduledEvent(name or f"{date_rule.name}: {time_rule.name}", moments, callback, run.local.date())
     run.schedule.add(event, run.utc)
     return event

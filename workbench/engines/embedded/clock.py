@@ -74,6 +74,19 @@ class Hours:
             day += timedelta(days=1)
         return self.close_of(day)
 
+    def bars_back(self, day: date, count: int, *, minutes: bool) -> datetime:
+        """When so many daily or minute bars of regular hours begin that end by a day's 00:00; daily ones count from 00:00."""
+        left = count
+        while left > 0:
+            day -= timedelta(days=1)
+            if not self.is_session(day):
+                continue
+            length = (self.close_of(day) - self.open_of(day)) // timedelta(minutes=1) if minutes else 1
+            if length >= left:
+                return self.close_of(day) - timedelta(minutes=left) if minutes else midnight(day)
+            left -= length
+        return midnight(day)
+
     def sessions(self, first: date, last: date) -> list[date]:
         """The sessions from `first` to `last`, both included."""
         days = (first + timedelta(days=n) for n in range((last - first).days + 1))

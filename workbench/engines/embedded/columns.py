@@ -52,15 +52,16 @@ class Day:
     """One session's minute bars and quotes: regular hours only, in one normalization mode's prices.
 
     A row is found by how many minutes of the session have passed: the newest bar that has ended by then, -1 before the first.
+    Bars of the first `skipped` minutes are left out: the run begins after them.
     """
 
     __slots__ = ("_factor", "_paid", "_quote_rows", "_quotes", "_trade_rows", "_trades", "open")
 
-    def __init__(self, opens: datetime, minutes: int, found: Minutes, factor: Decimal, paid: Decimal) -> None:
+    def __init__(self, opens: datetime, minutes: int, found: Minutes, factor: Decimal, paid: Decimal, skipped: int) -> None:
         self.open, self._factor, self._paid = opens, factor, paid
         begin = (opens.hour * 60 + opens.minute) * 60_000
-        self._trades, self._trade_rows = _regular(found.trades, Trades, begin, minutes)
-        self._quotes, self._quote_rows = _regular(found.quotes, Quotes, begin, minutes)
+        self._trades, self._trade_rows = _regular(found.trades, Trades, begin, skipped, minutes)
+        self._quotes, self._quote_rows = _regular(found.quotes, Quotes, begin, skipped, minutes)
 
     @property
     def first_minute(self) -> int:
@@ -135,13 +136,13 @@ def _factors(factors: FactorFile, mode: DataNormalizationMode) -> tuple[Decimal,
     return tuple(row.price_factor * row.split_factor for row in factors.rows)
 
 
-def _regular(found: Trades | Quotes | None, kind: type[Trades] | type[Quotes], begin: int,
+def _regular(found: Trades | Quotes | None, kind: type[Trades] | type[Quotes], begin: int, skipped: int,
              minutes: int) -> tuple[dict[str, Any], list[int]]:
     """The columns within regular hours, their time as the minute of the session, and the newest row after each minute."""
     if found is None:
         return {}, [-1] * (minutes + 1)
     start = (found.time - begin) // 60_000
-    inside = (start >= 0) & (start < minutes) & (found.time >= begin)
+    inside = (start >= skipped) & (start < minutes) & (found.time >= begin)
     columns = {name: getattr(found, name)[inside] for name in kind.__dataclass_fields__}
     columns["time"] = start[inside]
     return columns, (np.searchsorted(columns["time"], np.arange(minutes + 1), side="left") - 1).tolist()

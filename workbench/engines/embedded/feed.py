@@ -83,13 +83,13 @@ class Feed:
                 security.columns = with_dividends(security.columns, self._paid[security.index])
             security.rows, security.real = _beside(bars, np.array(sessions, dtype="datetime64[D]"))
 
-    def steps(self, securities: list[Security], sessions: list[date]) -> Iterator[Step]:
-        """Every moment with data, in order."""
+    def steps(self, securities: list[Security], sessions: list[date], begin: datetime) -> Iterator[Step]:
+        """Every moment with data after the beginning (New York time), in order."""
         daily = [security for security in securities if isinstance(security, DailySecurity)]
         minutely = [security for security in securities if isinstance(security, MinuteSecurity)]
         self._fill_forward_counts = _bars_by_session(daily, sessions)
         actions = self._actions(securities, sessions)
-        days = self._minutes(minutely, sessions) if minutely else self._closes(sessions)
+        days = self._minutes(minutely, sessions, begin) if minutely else self._closes(sessions)
         events = (Step(utc_of(midnight(day)), midnight(day), actions[day]) for day in actions)
         return merge(events, days, key=lambda step: step.utc)
 
@@ -103,15 +103,16 @@ class Feed:
             close = self.hours.close_of(sessions[place])
             yield Step(utc_of(close), close, place=place, closes=True)
 
-    def _minutes(self, securities: list[MinuteSecurity], sessions: list[date]) -> Iterator[Step]:
+    def _minutes(self, securities: list[MinuteSecurity], sessions: list[date], begin: datetime) -> Iterator[Step]:
         """Every minute from the first bar of the run on: what has no bar of its own is filled forward."""
         begun = False
         for place, day in enumerate(sessions):
             opens, closes = self.hours.open_of(day), self.hours.close_of(day)
             length = (closes - opens) // MINUTE
             first = 0 if begun else length
+            skipped = max(0, -((opens - begin) // MINUTE))
             for security in securities:
-                bars = self._day(security, day, opens, length)
+                bars = self._day(security, day, opens, length, skipped)
                 security.begin(bars)
                 first = min(first, bars.first_minute)
             begun = begun or first < length
@@ -122,7 +123,7 @@ class Feed:
             if daily:
                 yield Step(utc + 60 * length, closes, place=place, minute=length, closes=True)
 
-    def _day(self, security: MinuteSecurity, day: date, opens: datetime, length: int) -> Day:
+    def _day(self, security: MinuteSecurity, day: date, opens: datetime, length: int, skipped: int) -> Day:
         """One session's minutes of a stock, from the files of the ticker it then traded under."""
         ticker = self.map_files[security.index].ticker_on(day)
         found = Minutes(None, None)
@@ -133,7 +134,7 @@ class Feed:
                 self.note_request(name, part is not None)
         factor = factor_on(day, self.factor_files[security.index], security.mode)
         paid = sum((per_share for ex_date, per_share in self._paid.get(security.index, []) if ex_date <= day), Decimal(0))
-        return Day(opens, length, found, factor, paid)
+        return Day(opens, length, found, factor, paid, skipped)
 
     def tape(self, sessions: list[date]) -> Tape:
         """The tape over the run's sessions."""

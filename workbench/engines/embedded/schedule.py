@@ -31,12 +31,17 @@ class FuncTimeRule(ClrObject):
 
 
 class ScheduledEvent(ClrObject):
-    """A callback and the moments at which it is due; `next` is NEVER when there are no more."""
+    """A callback and the moments from a day on at which it is due; `next` is NEVER when there are no more."""
 
-    def __init__(self, name: str, moments: Iterator[int], callback: Callable[[], Any]) -> None:
+    def __init__(self, name: str, moments: Callable[[date], Iterator[int]], callback: Callable[[], Any], first: date) -> None:
         self.name, self.callback, self.enabled = name, callback, True
-        self._moments = moments
-        self.next = next(moments, NEVER)
+        self._from = moments
+        self.begin(first)
+
+    def begin(self, first: date) -> None:
+        """Count the moments from a day on."""
+        self._moments = self._from(first)
+        self.next = next(self._moments, NEVER)
 
     def skip_before(self, utc: int) -> None:
         """Leave out what was due before a moment."""
@@ -69,6 +74,13 @@ class Schedule:
         event.skip_before(now)
         self._created[id(event)] = len(self._created)
         self._events.append(event)
+        self._sorted = False
+
+    def begin(self, first: date, now: int) -> None:
+        """Count what was added so far from a day on: a warm-up begins before the first day, and events run in it."""
+        for event in self._events:
+            event.begin(first)
+            event.skip_before(now)
         self._sorted = False
 
     def remove(self, event: ScheduledEvent) -> None:

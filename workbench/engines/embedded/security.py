@@ -28,7 +28,7 @@ class Tape:
         self.starts, self.ends = starts, ends       # wall-clock open and close of each session
         self.session = self.step = -1
         self.minute = 0
-        self.now = datetime.min                     # wall clock of the present slice
+        self.now = datetime(1, 1, 1)                 # noqa: DTZ001 (New York's wall clock, at the present slice)
 
 
 @dataclass(frozen=True, slots=True)
