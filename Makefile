@@ -28,5 +28,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	touch $@
 
+# The engines it is measured against are many packages: they have a virtual environment of their own.
+bench: $(VENV)-bench/.installed
+	$(VENV)-bench/bin/python bench/engine.py $(ARGUMENTS)
+
+$(VENV)-bench/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(VENV)-bench/bin/python -m compileall -q $(VENV)-bench/lib || true
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist reports
+	rm -rf $(VENV) $(VENV)-bench build dist reports
