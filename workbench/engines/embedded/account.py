@@ -1,9 +1,11 @@
 """Cash, holdings and margin, in exact decimals (Lean: SecurityPortfolioManager, SecurityMarginModel)."""
 
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from workbench.engines.embedded.clr import ZERO
 from workbench.engines.embedded.security import Security, Tape
+from workbench.engines.embedded.valuation import Valuation
 
 CENT = Decimal("0.01")
 
@@ -24,20 +26,32 @@ class Account:
         self.fees = ZERO
         self.profit = ZERO
         self.sale_volume = ZERO
-        self._at = -2
+        self._valuation = Valuation(tape)
         self._held: dict[int, Security] = {}
+        self._changed = True                # what is held, since it was last laid out
+        self._value_at = self._margin_at = -2
         self._holdings_value = self._margin_used = ZERO
+
+    def load(self) -> None:
+        """Take over the securities' prices, once they are loaded."""
+        self._valuation.load(self.securities)
 
     @property
     def holdings_value(self) -> Decimal:
         """Σ quantity × price over what is held."""
-        self._bring_up_to_date()
+        if self._value_at != self.tape.step:
+            self._value_at = self.tape.step
+            self._lay_out()
+            self._holdings_value = self._valuation.value() + sum((s.quantity * s.price for s in self._valuation.others), ZERO)
         return self._holdings_value
 
     @property
     def margin_used(self) -> Decimal:
         """Σ |quantity| × price ÷ leverage: the maintenance margin."""
-        self._bring_up_to_date()
+        if self._margin_at != self.tape.step:
+            self._margin_at = self.tape.step
+            self._lay_out()
+            self._margin_used = sum((abs(s.quantity) * s.price * s.initial for s in self._held.values()), ZERO)
         return self._margin_used
 
     @property
@@ -53,11 +67,13 @@ class Account:
     @property
     def held(self) -> list[Security]:
         """The securities of which something is held, in the order they were added."""
+        self._lay_out()
         return sorted(self._held.values(), key=lambda security: security.index)
 
     def touch(self) -> None:
         """Forget the sums: something outside a fill has changed (leverage, a price)."""
-        self._at = -2
+        self._value_at = self._margin_at = -2
+        self._changed = True
 
     def free_margin(self, security: Security, quantity: Decimal) -> Decimal:
         """What an order of this direction may use. One against the position also frees and reverses its margin."""
@@ -73,13 +89,14 @@ class Account:
             self.unsettled -= amount
             self.cash += amount
 
-    def fill(self, security: Security, quantity: Decimal, price: Decimal, fee: Decimal, settles: int) -> Decimal | None:
+    def fill(self, security: Security, quantity: Decimal, price: Decimal, fee: Decimal,
+             settles: Callable[[], int]) -> Decimal | None:
         """Take a fill in: cash, average price, profit. Returns the profit of what it closed, None where nothing was.
 
         Average cost; a fill that crosses zero closes all and opens the rest at its own price. In a cash account what a
-        sale brings is usable from `settles` (UTC seconds) on.
+        sale brings is usable from `settles()` (UTC seconds) on.
         """
-        self._bring_up_to_date()
+        _ = self.holdings_value, self.margin_used      # as they were: the fill moves both
         self._count_out(security)
         held, closed = security.quantity, None
         if held * quantity < 0:
@@ -99,7 +116,7 @@ class Account:
         brought = -quantity * price
         if self.delayed and brought > 0:
             self.unsettled += brought
-            self._settling.append((settles, brought))
+            self._settling.append((settles(), brought))
             self.cash -= fee
         else:
             self.cash += brought - fee
@@ -124,13 +141,12 @@ class Account:
             self.cash += fraction * reference_price * factor
         self.touch()
 
-    def _bring_up_to_date(self) -> None:
-        if self._at == self.tape.step:
-            return
-        self._at = self.tape.step
-        self._held = {security.index: security for security in self.securities if security.quantity}
-        self._holdings_value = sum((s.quantity * s.price for s in self._held.values()), ZERO)
-        self._margin_used = sum((abs(s.quantity) * s.price * s.initial for s in self._held.values()), ZERO)
+    def _lay_out(self) -> None:
+        """Look up what is held, where it may have changed. A split's prices are the new column's once its first bar has come."""
+        if self._changed or self._valuation.others:
+            self._held = {security.index: security for security in self.securities if security.quantity}
+            self._valuation.hold(list(self._held.values()))
+            self._changed = False
 
     def _count_out(self, security: Security) -> None:
         value = security.quantity * security.price
@@ -141,7 +157,4 @@ class Account:
         value = security.quantity * security.price
         self._holdings_value += value
         self._margin_used += abs(value) * security.initial
-        if security.quantity:
-            self._held[security.index] = security
-        else:
-            self._held.pop(security.index, None)
+        self._changed = True

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from workbench.engines.embedded import margin_calls
 from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.book import Book
@@ -160,8 +162,10 @@ class Backtest:
             self.schedule.begin(begin.date(), self.utc)
         tape = self.feed.tape(sessions)
         self.tape.starts, self.tape.ends = tape.starts, tape.ends
+        days = np.array(sessions, dtype="datetime64[D]")
         for security in self.securities:
-            self.feed.load(security, sessions)
+            self.feed.load(security, sessions, days)
+        self.account.load()
         for name in CALLBACKS:
             self._hooks[name] = overridden(self.algorithm, name)
         self._schedule_ends_of_day(sessions)

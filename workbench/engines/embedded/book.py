@@ -5,14 +5,14 @@ queue that is drained at the next submit and around each slice's two scans; afte
 are scanned, in order of their ids.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 
 from workbench.engines.embedded.account import Account
-from workbench.engines.embedded.clock import Hours, utc_of
+from workbench.engines.embedded.clock import Hours, local_of, utc_of
 from workbench.engines.embedded.clr import ZERO, decimal
 from workbench.engines.embedded.enums import DataNormalizationMode, OrderResponseErrorCode, OrderStatus, OrderType, Resolution
 from workbench.engines.embedded.fills import Fill, Scene, fill
@@ -68,6 +68,10 @@ class Book:
         self.orders: list[Order] = []
         self.events: list[Event] = []
         self.pending: dict[int, Order] = {}
+        self._pending_of: dict[int, dict[int, Order]] = defaultdict(dict)       # by security, then by id
+        self._scanned: dict[int, Order] = {}            # the pending ones that a scan looks at, by id
+        self._fresh: list[Order] = []                   # the others: placed at `_fresh_at`, no scan of that moment fills them
+        self._fresh_at = -1
         self._tickets: dict[int, OrderTicket] = {}
         self._queue: deque[Request] = deque()
 
@@ -134,12 +138,14 @@ class Book:
 
     def open_orders(self, security: Security | None = None) -> list[Order]:
         """Orders that are not closed, by id."""
-        return [order for order in self.pending.values() if security is None or order.security is security]
+        return list((self.pending if security is None else self._pending_of[security.index]).values())
 
     def remaining(self, security: Security, *kinds: OrderType) -> Decimal:
         """Signed shares still to be filled in a security, over all order types or the ones named."""
-        return sum((order.quantity - order.filled for order in self.open_orders(security) if not kinds or order.type in kinds),
-                   ZERO)
+        pending = self._pending_of[security.index]
+        if not pending:
+            return ZERO
+        return sum((order.quantity - order.filled for order in pending.values() if not kinds or order.type in kinds), ZERO)
 
     # What the loop does around a slice.
 
@@ -154,10 +160,15 @@ class Book:
             self.scan()
 
     def scan(self) -> None:
-        """Look at every pending order once: expiry, buying power, fill."""
-        for order in list(self.pending.values()):
-            if order.id in self.pending:                    # an earlier fill's callback may have closed it
-                self._look_at(order)
+        """Look at every pending order once: expiry, buying power, fill. All but market orders wait for the next moment."""
+        if self._fresh and self._fresh_at != self.run.utc:
+            self._let_fresh_in()
+        if not self._scanned:
+            return
+        scene = Scene(self.run.local, self.run.hours, slippage_of)
+        for order in list(self._scanned.values()):
+            if order.id in self._scanned:                   # an earlier fill's callback may have closed it
+                self._look_at(order, scene)
 
     def split(self, security: Security, factor: Decimal) -> None:
         """Raw mode: open orders keep their worth; quantity ÷ factor cut toward zero, prices × factor on the tick."""
@@ -231,6 +242,7 @@ class Book:
                 setattr(order, name, rounded)
 
     def _handle_submit(self, order: Order) -> None:
+        security = order.security
         shortage = self._shortage(order)
         if shortage is not None:
             self._close(order, OrderStatus.INVALID, shortage)
@@ -240,7 +252,14 @@ class Book:
             self._close(order, OrderStatus.INVALID, f"BrokerageModel declared unable to submit order: [{order.id}] {refusal}")
             return
         order.status = OrderStatus.SUBMITTED
-        self.pending[order.id] = order
+        self.pending[order.id] = self._pending_of[security.index][order.id] = order
+        if order.type is OrderType.MARKET:
+            self._scanned[order.id] = order
+        else:
+            if self._fresh and self._fresh_at != self.run.utc:
+                self._let_fresh_in()
+            self._fresh.append(order)
+            self._fresh_at = self.run.utc
         self._tell(Event(order, OrderStatus.SUBMITTED, self.run.utc))
 
     def _handle_cancel(self, order: Order) -> None:
@@ -269,10 +288,21 @@ class Book:
         order.status = OrderStatus.UPDATE_SUBMITTED
         self._tell(Event(order, OrderStatus.UPDATE_SUBMITTED, self.run.utc))
 
-    def _look_at(self, order: Order) -> None:
+    def _let_fresh_in(self) -> None:
+        """Orders of an earlier moment are scanned from now on, all in order of their ids."""
+        in_order = not self._scanned or next(reversed(self._scanned)) < self._fresh[0].id
+        self._scanned.update((order.id, order) for order in self._fresh if order.id in self.pending)
+        if not in_order:
+            self._scanned = dict(sorted(self._scanned.items()))
+        self._fresh = []
+
+    def _drop(self, order: Order) -> None:
+        if self.pending.pop(order.id, None) is not None:
+            del self._pending_of[order.security.index][order.id]
+            self._scanned.pop(order.id, None)
+
+    def _look_at(self, order: Order, scene: Scene) -> None:
         run = self.run
-        if order.created == run.utc and order.type is not OrderType.MARKET:
-            return
         if order.type is OrderType.MARKET_ON_OPEN and not self._has_bar_since(order):
             return
         if order.tif.expired(order.created, run.local, run.hours):
@@ -283,13 +313,13 @@ class Book:
         if shortage is not None:
             self._close(order, OrderStatus.INVALID, shortage)
             return
-        filled = fill(order, Scene(run.local, run.hours, slippage_of))
+        filled = fill(order, scene)
         if filled is not None:
             self._fill(order, filled, fee=fee_of(order), currency="USD")
 
     def _has_bar_since(self, order: Order) -> bool:
         end = order.security.bar_end
-        return end is not None and order.created < utc_of(end)
+        return end is not None and local_of(order.created) < end
 
     def _shortage(self, order: Order) -> str | None:
         """Lean's words where the account can't carry the order at the security's price, None where it can.
@@ -318,8 +348,8 @@ class Book:
         event.fill_price, event.fill_quantity = filled.price, order.quantity - order.filled
         event.fee, event.fee_currency = fee, currency
         order.filled, order.average_price = order.quantity, filled.price
-        self.pending.pop(order.id, None)
-        closed = run.account.fill(order.security, event.fill_quantity, filled.price, fee or ZERO, self._settles())
+        self._drop(order)
+        closed = run.account.fill(order.security, event.fill_quantity, filled.price, fee or ZERO, self._settles)
         if closed is not None:
             run.note_closed(closed, fee or ZERO)
         self._tell(event)
@@ -333,7 +363,7 @@ class Book:
 
     def _close(self, order: Order, status: OrderStatus, message: str = "") -> None:
         order.status = status
-        self.pending.pop(order.id, None)
+        self._drop(order)
         self._tell(Event(order, status, self.run.utc, message))
 
     def _tell(self, event: Event) -> None:

@@ -1,7 +1,7 @@
 """Moments: UTC seconds inside, New York's wall clock outside; and the exchange's hours as Lean's rules ask for them."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from workbench.market.calendar import Calendar
@@ -10,16 +10,19 @@ NEW_YORK = ZoneInfo("America/New_York")
 OPEN, CLOSE = time(9, 30), time(16, 0)
 
 
+@lru_cache(maxsize=4096)
 def utc_of(local: datetime) -> int:
     """UTC seconds of a New York wall-clock time."""
     return int(local.replace(tzinfo=NEW_YORK).timestamp())
 
 
+@lru_cache(maxsize=4096)
 def local_of(utc: int) -> datetime:
     """New York wall-clock time, without a zone, as Lean gives it to an algorithm."""
     return datetime.fromtimestamp(utc, NEW_YORK).replace(tzinfo=None)
 
 
+@lru_cache(maxsize=4096)
 def utc_time(utc: int) -> datetime:
     """The moment as an aware UTC datetime."""
     return datetime.fromtimestamp(utc, UTC)
@@ -40,6 +43,8 @@ class Hours:
     def __init__(self, calendar: Calendar) -> None:
         self.calendar = calendar
         self._days = frozenset(calendar.days)
+        self.is_open = lru_cache(maxsize=1024)(self._is_open)       # asked of the same few moments by every order
+        self.next_close = lru_cache(maxsize=1024)(self._next_close)
 
     def is_session(self, day: date) -> bool:
         """Whether the exchange opens on that day."""
@@ -55,7 +60,7 @@ class Hours:
         """The wall-clock open of a session."""
         return datetime.combine(day, OPEN)
 
-    def is_open(self, local: datetime) -> bool:
+    def _is_open(self, local: datetime) -> bool:
         """Whether regular trading is under way."""
         day = local.date()
         return local.time() >= OPEN and self.is_session(day) and local < self.close_of(day)
@@ -67,7 +72,7 @@ class Hours:
             day += timedelta(days=1)
         return self.open_of(day)
 
-    def next_close(self, local: datetime) -> datetime:
+    def _next_close(self, local: datetime) -> datetime:
         """The first close strictly after a moment."""
         day = local.date()
         while not self.is_session(day) or self.close_of(day) <= local:

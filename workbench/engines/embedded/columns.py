@@ -15,6 +15,7 @@ from workbench.market.bars import Bars, Minutes, Quotes, Trades
 from workbench.market.corporate import FactorFile
 
 ZERO, ONE = Decimal(0), Decimal(1)
+UNIT = Decimal("0.0001")        # of a price in a file, in dollars
 PRICES = ("open", "high", "low", "close")
 
 
@@ -30,7 +31,7 @@ class Columns:
 
     def price(self, field: str, row: int) -> Decimal:
         """A price in dollars: the file's integer ÷ 10000 × factor, not rounded, as Lean's decimals give it."""
-        price = Decimal(int(getattr(self.bars, field)[row])).scaleb(-4)
+        price = Decimal(int(getattr(self.bars, field)[row])) * UNIT
         if self.factor_of_bar is not None:
             price *= self._factor(row)
         if self.paid_of_bar is not None:
@@ -43,6 +44,13 @@ class Columns:
         if self.factor_of_bar is None:
             return volume
         return (volume / self._factor(row)).to_integral_value()
+
+    def factor_at(self, row: int) -> tuple[Decimal, int]:
+        """The factor of a bar, and the last bar that has the same."""
+        if self.factor_of_bar is None or row < 0:
+            return ONE, len(self.bars)
+        place = int(self.factor_of_bar[row])
+        return self.factors[place], int(np.searchsorted(self.factor_of_bar, place, side="right")) - 1
 
     def _factor(self, row: int) -> Decimal:
         return self.factors[int(self.factor_of_bar[row])]
@@ -92,7 +100,7 @@ class Day:
 
     def _bar(self, columns: dict[str, Any], row: int, side: str, size: str) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:
         factor, paid = self._factor, self._paid
-        opening, high, low, close = (Decimal(int(columns[side + name][row])).scaleb(-4) for name in PRICES)
+        opening, high, low, close = (Decimal(int(columns[side + name][row])) * UNIT for name in PRICES)
         volume = Decimal(int(columns[size][row]))
         if factor != ONE:
             opening, high, low, close = opening * factor, high * factor, low * factor, close * factor

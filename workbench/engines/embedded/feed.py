@@ -68,8 +68,8 @@ class Feed:
         mapping = self._mapping(ticker)
         return Symbol(ticker.upper(), security_identifier(mapping.first_ticker, mapping.first_date))
 
-    def load(self, security: Security, sessions: list[date]) -> None:
-        """Put a stock's bars beside the run's sessions."""
+    def load(self, security: Security, sessions: list[date], days: Days) -> None:
+        """Put a stock's bars beside the run's sessions; `days` are the sessions as an array."""
         ticker = str(security.symbol)
         mapping = self.map_files[security.index] = self._mapping(ticker)
         factors = self.factor_files[security.index] = read_factors(self._auxiliary("factor_files", ticker))
@@ -81,7 +81,7 @@ class Feed:
             security.columns = normalized(bars, factors, security.mode)
             if security.index in self._paid:
                 security.columns = with_dividends(security.columns, self._paid[security.index])
-            security.rows, security.real = _beside(bars, np.array(sessions, dtype="datetime64[D]"))
+            security.rows = _beside(bars, days)
 
     def steps(self, securities: list[Security], sessions: list[date], begin: datetime) -> Iterator[Step]:
         """Every moment with data after the beginning (New York time), in order."""
@@ -228,14 +228,14 @@ def _dividends(factors: FactorFile, sessions: list[date]) -> list[tuple[date, De
             if row.price_factor != after.price_factor and row.date in following]
 
 
-def _beside(bars: Bars, days: Days) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """For each session the newest bar of the run up to it (-1: none), and whether that bar is the session's own."""
+def _beside(bars: Bars, days: Days) -> NDArray[np.int32]:
+    """For each session the newest bar of the run up to it, -1 where there is none."""
     if not len(days) or not len(bars):
-        return np.full(len(days), -1, dtype=np.int32), np.zeros(len(days), dtype=bool)
+        return np.full(len(days), -1, dtype=np.int32)
     newest = np.searchsorted(bars.days, days, side="right") - 1
     newest[newest < np.searchsorted(bars.days, days[0], side="left")] = -1      # the run begins without a past
     real = np.zeros(len(days), dtype=bool)
     real[newest >= 0] = bars.days[newest[newest >= 0]] == days[newest >= 0]
     rows = np.where(real, newest, -1)
     rows = np.maximum.accumulate(rows)
-    return rows.astype(np.int32), real
+    return rows.astype(np.int32)

@@ -148,19 +148,19 @@ class Security(ABC):
 
 
 class DailySecurity(Security):
-    """Daily bars beside the run's sessions.
+    """Daily bars beside the run's sessions: `rows[session]` is the newest real bar at a session's close, -1 before the first.
 
-    `rows[session]` is the newest real bar at a session's close (-1: none yet), `real[session]` whether it is that session's own.
+    A session whose row is that of the one before has no bar of its own.
     """
 
-    __slots__ = ("_at", "_row", "columns", "real", "rows")
+    __slots__ = ("_at", "_end", "_row", "_session", "_start", "columns", "rows")
 
     def __init__(self, index: int, symbol: Any, resolution: Resolution, mode: DataNormalizationMode, tape: Tape) -> None:
         super().__init__(index, symbol, resolution, mode, tape)
         self.columns: Columns | None = None
         self.rows: Any = np.empty(0, dtype=np.int32)
-        self.real: Any = np.empty(0, dtype=bool)
-        self._at, self._row = -1, -1
+        self._at = self._row = self._session = -1
+        self._start = self._end = tape.now
 
     @property
     def row(self) -> int:
@@ -174,7 +174,9 @@ class DailySecurity(Security):
             self._move()
         if self._price is None:
             assert self.columns is not None
-            self._price = self.columns.price("close", self._row) * self._scale
+            self._price = self.columns.price("close", self._row)
+            if self._scale is not ONE:
+                self._price *= self._scale
         return self._price
 
     def field(self, name: str) -> Decimal:
@@ -194,34 +196,42 @@ class DailySecurity(Security):
 
     @property
     def has_new_bar(self) -> bool:
-        session = self.tape.session
-        return self._is_real(session) and self.tape.ends[session] == self.tape.now
+        return self.row >= 0 and self._session == self.tape.session and self._end == self.tape.now
 
     @property
     def bar_start(self) -> datetime:
-        return self.tape.starts[self._session]
+        if self._at != self.tape.session:
+            self._move()
+        return self._start
 
     @property
     def bar_end(self) -> datetime | None:
-        return None if self.row < 0 else self.tape.ends[self._session]
+        if self._at != self.tape.session:
+            self._move()
+        return self._end if self._row >= 0 else None
 
     @property
-    def _session(self) -> int:
-        """The session of the newest real bar."""
-        session = self.tape.session
-        return session if self._is_real(session) else int(np.flatnonzero(self.real[: session + 1])[-1])
+    def is_plain(self) -> bool:
+        """Whether its price is its column's close × its factor, and nothing else."""
+        columns = self.columns
+        return columns is not None and columns.paid_of_bar is None and not self.delisted and (self.row < 0 or self._scale is ONE)
 
-    def _is_real(self, session: int) -> bool:
-        return 0 <= session < len(self.real) and bool(self.real[session])
+    def columns_factor(self, session: int) -> tuple[Decimal, int]:
+        """The factor of prices at a session, and the first session at which it is another."""
+        assert self.columns is not None
+        row = int(self.rows[session])
+        factor, last = self.columns.factor_at(row)
+        return factor, int(np.searchsorted(self.rows, last, side="right"))
 
     def _move(self) -> None:
-        self._at = self.tape.session
-        if self.delisted:
+        at = self._at = self.tape.session
+        if self.delisted or not 0 <= at < len(self.rows):
             return
-        row = int(self.rows[self._at]) if 0 <= self._at < len(self.rows) else -1
+        row = int(self.rows[at])
         if row != self._row:
-            self._row, self._scale = row, ONE
-            self._price = None if row >= 0 else ZERO
+            self._row, self._scale, self._price = row, ONE, None
+            session = self._session = int(np.searchsorted(self.rows, row))
+            self._start, self._end = self.tape.starts[session], self.tape.ends[session]
 
 
 class MinuteSecurity(Security):
