@@ -30,14 +30,21 @@ BUY_ONCE = HEAD + """
 
 
 @pytest.mark.parametrize(("line", "named"), [
-    ('self.add_equity("BETA", Resolution.MINUTE)', "MINUTE data"),
-    ("self.set_warm_up(5)", "set_warm_up"),
+    ('self.add_equity("BETA", Resolution.HOUR)', "HOUR data"),
     ("self.settings.daily_precise_end_time = False", "settings.daily_precise_end_time = False"),
-    ('self.add_crypto("BTCUSD")', "add_crypto"),
-    ("self.set_universe_selection(None)", "set_universe_selection"),
+    ('self.add_crypto("BTCUSD")', "QCAlgorithm.add_crypto"),
+    ("self.set_universe_selection(None)", "QCAlgorithm.set_universe_selection"),
     ("self.securities[self.a].set_buying_power_model(None)", "set_buying_power_model"),
     ('self.set_benchmark("SPY")', "set_benchmark with a symbol"),
-    ("self.date_rules.every(DayOfWeek.MONDAY)", "DayOfWeek"),
+    ("self.sma(self.a, 5)", "QCAlgorithm.sma"),
+    ("self.Consolidate(self.a, None, None)", "QCAlgorithm.Consolidate"),
+    ("self.portfolio.margin_call_model", "SecurityPortfolioManager.margin_call_model"),
+    ("x = Decimal(3)", "Decimal"),
+    ("x = isinstance(3, Decimal)", "Decimal"),
+    ("x = SimpleMovingAverage(5)", "SimpleMovingAverage"),
+    ("self.history[Dividend](self.a, 5)", "history[Dividend]"),
+    ("self.history(self.a, 5, Resolution.MINUTE)", "history of MINUTE data"),
+    ("self.securities[self.a].set_fill_model(ImmediateFillModel())", "ImmediateFillModel"),
 ])
 def test_what_is_not_supported_names_itself(line, named, tmp_path, invented):
     """Nothing is approximated: the run ends before its first step, and the error names the missing member."""
@@ -49,11 +56,25 @@ def test_what_is_not_supported_names_itself(line, named, tmp_path, invented):
 
 
 def test_a_missing_member_says_to_run_under_lean(tmp_path, invented):
-    """An attribute of Lean's that this engine lacks is an AttributeError that says what to do."""
-    ran = run_source(tmp_path, HEAD + "        self.history(self.a, 5)\n", data=invented)
+    """A member of Lean's that this engine lacks says what to do, and `hasattr` does not hide it."""
+    ran = run_source(tmp_path, HEAD + "        hasattr(self, 'consolidate')\n", data=invented)
 
-    assert "has no attribute 'history' in the embedded engine" in ran.result["state"]["RuntimeError"]
-    assert "run this algorithm under Lean" in ran.result["state"]["RuntimeError"]
+    assert "does not support QCAlgorithm.consolidate; run this algorithm under Lean" in ran.result["state"]["RuntimeError"]
+
+
+def test_a_name_that_nobody_has_is_an_attribute_error(tmp_path, invented):
+    """As under Lean: an algorithm may ask whether it has set an attribute of its own."""
+    ran = run_source(tmp_path, HEAD + "        self.debug(str(hasattr(self, 'my_count')))\n", data=invented)
+
+    assert "False" in (ran.results / "run-log.txt").read_text()
+    assert ran.exit_code == 0
+
+
+def test_a_model_of_a_missing_kind_fails_at_its_class(tmp_path, invented):
+    """A base class that this engine lacks is named when the file is imported, not when the class is first used."""
+    ran = run_source(tmp_path, "from AlgorithmImports import *\nclass Mine(AlphaModel): pass\n" + HEAD, data=invented)
+
+    assert "does not support AlphaModel" in ran.result["state"]["RuntimeError"]
 
 
 @pytest.mark.parametrize(("source", "said"), [

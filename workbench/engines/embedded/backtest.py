@@ -23,7 +23,7 @@ from workbench.engines.embedded.log import Log
 from workbench.engines.embedded.models import BrokerageModel, DefaultBrokerageModel
 from workbench.engines.embedded.orders import Event, OrderEvent
 from workbench.engines.embedded.sampling import Sampler
-from workbench.engines.embedded.schedule import Schedule, ScheduledEvent, moments_of
+from workbench.engines.embedded.schedule import Schedule, ScheduledEvent
 from workbench.engines.embedded.security import MINUTE, Security
 from workbench.engines.embedded.slices import (
     Delisting,
@@ -338,11 +338,3 @@ class Backtest:
 
     def _over(self) -> bool:
         return self.runtime_error is not None or self.stopped is not None
-
-
-def add_scheduled(run: Backtest, date_rule: Any, time_rule: Any, callback: Callable[[], Any], name: str | None) -> ScheduledEvent:
-    """Schedule a callback by Lean's two rules, from now on."""
-    moments = partial(moments_of, date_rule, time_rule)
-    event = ScheduledEvent(name or f"{date_rule.name}: {time_rule.name}", moments, callback, run.local.date())
-    run.schedule.add(event, run.utc)
-    return event

@@ -1,7 +1,7 @@
 """The module `AlgorithmImports` that an algorithm's star import finds under the embedded engine.
 
-The names of Lean's that portfolio algorithms on US equities use, and the Python names Lean's module brings. numpy and
-pandas are bound lazily: an algorithm that does not touch them does not wait for them.
+The names of Lean's that portfolio algorithms on US equities use, those it does not have in their place, and the Python names
+Lean's module brings. numpy, pandas and pyplot are bound lazily: an algorithm that does not touch them does not wait for them.
 """
 
 import importlib.util
@@ -12,26 +12,55 @@ import typing
 from datetime import date, datetime, time, timedelta
 from types import ModuleType
 
-from workbench.engines.embedded import algorithm, clr, enums, models, orders, slices, times_in_force
+from workbench.engines.embedded import (
+    algorithm,
+    clr,
+    enums,
+    exchange,
+    history,
+    models,
+    names,
+    object_store,
+    orders,
+    portfolio,
+    rules,
+    schedule,
+    securities,
+    settings,
+    slices,
+    times_in_force,
+    transactions,
+    views,
+)
+from workbench.engines.embedded.absent import Absent
 
-LAZY = {"np": "numpy", "pd": "pandas"}
+ROOMS = (algorithm, enums, exchange, history, models, object_store, orders, portfolio, rules, schedule, securities, settings,
+         slices, times_in_force, transactions, views)
+ERRORS = ("ArgumentException", "InvalidOperationException", "KeyNotFoundException", "NullReferenceException")
+LAZY = {"np": "numpy", "pd": "pandas", "plt": "matplotlib.pyplot"}
+
+
+class Market(clr.ClrObject):
+    """Markets by name."""
+
+    USA = "usa"
 
 
 def install() -> ModuleType:
     """Make `from AlgorithmImports import *` work in this process."""
     module = ModuleType("AlgorithmImports")
-    names: dict[str, object] = {
-        "date": date, "datetime": datetime, "time": time, "timedelta": timedelta, "json": json, "math": math,
-    }
-    names |= {name: getattr(typing, name) for name in ("Any", "Callable", "Dict", "List", "Optional", "Set", "Tuple", "Union")}
-    for room in (algorithm, enums, models, orders, slices, times_in_force):
-        names |= {name: value for name, value in vars(room).items()
-                  if isinstance(value, type) and value.__module__ == room.__name__ and not name.startswith("_")}
-    names |= {name: getattr(clr, name) for name in ("ArgumentException", "InvalidOperationException", "KeyNotFoundException")}
-    names["QCAlgorithmFramework"] = algorithm.QCAlgorithm
-    names |= {alias: lazily(name) for alias, name in LAZY.items()}
-    module.__dict__.update(names)
-    module.__dict__["__all__"] = sorted(names)
+    found: dict[str, object] = {name: Absent(name, place) for name, place in names.namespaces().items()}
+    found |= {name: getattr(typing, name) for name in typing.__all__}
+    found |= {"date": date, "datetime": datetime, "time": time, "timedelta": timedelta, "json": json, "math": math}
+    for room in ROOMS:
+        found |= {name: value for name, value in vars(room).items()
+                  if isinstance(value, clr.CLRMetatype) and value.clr_name and value.__name__ == name}
+    found |= {name: getattr(clr, name) for name in ERRORS}
+    found |= {"Market": Market, "Exception": Exception, "QCAlgorithmFramework": algorithm.QCAlgorithm,
+              "QCAlgorithmFrameworkBridge": algorithm.QCAlgorithm}
+    found |= {alias: lazily(name) for alias, name in LAZY.items() if importlib.util.find_spec(name.split(".")[0]) is not None}
+    module.__dict__.update(found)
+    module.__dict__["__all__"] = sorted(found)
     sys.modules["AlgorithmImports"] = module
     return module
 

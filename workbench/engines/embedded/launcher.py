@@ -84,6 +84,7 @@ def _prepare(settings: Mapping[str, Any], parameters: dict[str, str], log: Log) 
         raise _StartFailed(str(error)) from None
     kind = _load(Path(str(settings.get("algorithm-location") or "")), settings)
     QCAlgorithm._starting, QCAlgorithm._parameters = run, parameters
+    QCAlgorithm._store = str(settings.get("object-store-root") or "./storage")
     try:
         run.algorithm = kind()
         hook(run.algorithm, "initialize")()

@@ -5,13 +5,18 @@ from decimal import Decimal
 from typing import Any
 
 from workbench.engines.embedded.clock import Hours
-from workbench.engines.embedded.clr import ZERO, ClrObject, decimal, hook
-from workbench.engines.embedded.enums import AccountType, BrokerageName, OrderType
-from workbench.engines.embedded.orders import CashAmount, Order, OrderFee, OrderView
+from workbench.engines.embedded.clr import ZERO, ClrObject, decimal, hook, overridden, pascal, real
+from workbench.engines.embedded.enums import AccountType, BrokerageMessageType, BrokerageName, OrderType, SecurityType
+from workbench.engines.embedded.orders import CashAmount, Order, OrderFee
 from workbench.engines.embedded.security import Security
-from workbench.engines.embedded.times_in_force import Day, GoodTilCanceled, GoodTilDate
+from workbench.engines.embedded.times_in_force import DayTimeInForce, GoodTilCanceledTimeInForce, GoodTilDateTimeInForce
+from workbench.engines.embedded.views import Order as OrderView
+from workbench.engines.embedded.views import view
+from workbench.errors import NotSupported
 
 MOO_UNTIL = time(9, 28)
+NOT_ASKED = ("apply_split", "can_execute_order", "can_update_order", "get_benchmark", "get_buying_power_model", "get_fill_model",
+             "get_margin_interest_rate_model", "get_settlement_model", "get_shortable_provider")
 
 
 class OrderFeeParameters(ClrObject):
@@ -24,7 +29,6 @@ class OrderFeeParameters(ClrObject):
 class FeeModel(ClrObject):
     """Base of fee models. An algorithm's own overrides `get_order_fee(parameters)` and returns an OrderFee."""
 
-    clr_name = "QuantConnect.Orders.Fees.FeeModel"
 
     def __init__(self) -> None:
         pass
@@ -36,7 +40,6 @@ class FeeModel(ClrObject):
 class ConstantFeeModel(FeeModel):
     """The same fee for every order."""
 
-    clr_name = "QuantConnect.Orders.Fees.ConstantFeeModel"
 
     def __init__(self, fee: Any, currency: str = "USD") -> None:
         self._fee = OrderFee(CashAmount(abs(decimal(fee)), currency))
@@ -52,7 +55,6 @@ class ConstantFeeModel(FeeModel):
 class InteractiveBrokersFeeModel(FeeModel):
     """US equities: half a cent a share, at least a dollar; and, where above that, at most 0.5 % of the order's value."""
 
-    clr_name = "QuantConnect.Orders.Fees.InteractiveBrokersFeeModel"
     PER_SHARE, LEAST, MOST = Decimal("0.005"), Decimal(1), Decimal("0.005")
 
     def get_order_fee(self, parameters: OrderFeeParameters) -> OrderFee:
@@ -70,7 +72,6 @@ class InteractiveBrokersFeeModel(FeeModel):
 class NullSlippageModel(ClrObject):
     """No slippage."""
 
-    clr_name = "QuantConnect.Orders.Slippage.NullSlippageModel"
 
     def get_slippage_approximation(self, asset: Any, order: Any) -> float:
         return 0.0
@@ -83,13 +84,12 @@ class NullSlippageModel(ClrObject):
 class ConstantSlippageModel(ClrObject):
     """A fraction of the newest bar's close."""
 
-    clr_name = "QuantConnect.Orders.Slippage.ConstantSlippageModel"
 
     def __init__(self, slippage_percent: Any) -> None:
         self._fraction = decimal(slippage_percent)
 
     def get_slippage_approximation(self, asset: Any, order: Any) -> float:
-        return float(decimal(asset.price) * self._fraction)
+        return real(decimal(asset.price) * self._fraction)
 
     def exact_slippage(self, order: Order, security: Security) -> Decimal:
         """The same in exact decimals."""
@@ -99,13 +99,12 @@ class ConstantSlippageModel(ClrObject):
 class VolumeShareSlippageModel(ClrObject):
     """Impact by share of the bar's volume: share² × impact × price, the share at most the limit."""
 
-    clr_name = "QuantConnect.Orders.Slippage.VolumeShareSlippageModel"
 
     def __init__(self, volume_limit: Any = 0.025, price_impact: Any = 0.1) -> None:
         self._limit, self._impact = decimal(volume_limit), decimal(price_impact)
 
     def get_slippage_approximation(self, asset: Any, order: Any) -> float:
-        return float(self.exact_slippage(order._order, order._order.security))
+        return real(self.exact_slippage(order._order, order._order.security))
 
     def exact_slippage(self, order: Order, security: Security) -> Decimal:
         """The same in exact decimals."""
@@ -117,20 +116,45 @@ class VolumeShareSlippageModel(ClrObject):
 class EquityFillModel(ClrObject):
     """Lean's fills for equities: the rules of `fills`. One of an algorithm's own is not asked here."""
 
-    clr_name = "QuantConnect.Orders.Fills.EquityFillModel"
+
+class ImmediateFillModel(ClrObject):
+    """Lean's fills for everything but equities; no stock is given them here."""
+
+
+
+class CashBuyingPowerModel(ClrObject):
+    """Buying power of an account without margin; no stock is given it here, nor by Lean's brokerage models."""
 
 
 class SecurityMarginModel(ClrObject):
     """Margin of 1 ÷ leverage of what is held."""
 
-    clr_name = "QuantConnect.Securities.SecurityMarginModel"
 
     def __init__(self, leverage: Any = 1) -> None:
         self.leverage = decimal(leverage)
 
+    def get_leverage(self, security: Any) -> float:
+        return real(security._security.leverage)
 
-class BrokerageModel(ClrObject):
-    """What a broker takes: leverage, fees, and which orders it refuses, with its words."""
+    def set_leverage(self, security: Any, leverage: Any) -> None:
+        security.set_leverage(leverage)
+
+
+class BrokerageMessageEvent(ClrObject):
+    """What a broker has to say."""
+
+    def __init__(self, type: BrokerageMessageType, code: Any, message: str) -> None:
+        self.type, self.code, self.message = type, str(code), message
+
+    def __str__(self) -> str:
+        return f"{pascal(str(self.type))} - Code: {self.code} - {self.message}"
+
+
+class DefaultBrokerageModel(ClrObject):
+    """What a broker takes: leverage, fees, and which orders it refuses, with its words. This one takes everything.
+
+    An algorithm's own overrides `get_leverage`, `get_fee_model`, `get_slippage_model` and `can_submit_order`.
+    """
 
     brokerage = BrokerageName.DEFAULT
 
@@ -138,41 +162,62 @@ class BrokerageModel(ClrObject):
         self.account_type = account_type
 
     @property
-    def leverage(self) -> Decimal:
+    def default_markets(self) -> dict[SecurityType, str]:
+        return {SecurityType.EQUITY: "usa"}
+
+    @property
+    def required_free_buying_power_percent(self) -> float:
+        return 0.0
+
+    def get_leverage(self, security: Any) -> float:
         """Leverage of US equities: 2 in a margin account, 1 in a cash account."""
-        return Decimal(1 if self.account_type is AccountType.CASH else 2)
+        return 1.0 if self.account_type is AccountType.CASH else 2.0
+
+    def get_fee_model(self, security: Any) -> FeeModel:
+        return InteractiveBrokersFeeModel()
+
+    def get_slippage_model(self, security: Any) -> Any:
+        return NullSlippageModel()
 
     def refusal(self, order: Order, now: datetime, hours: Hours) -> str | None:
         """Why the broker does not take the order, or None."""
-        return None
+        asked = overridden(self, "can_submit_order")
+        if asked is None:
+            return None
+        taken, message = asked(order.security.face, view(order), None)
+        return None if taken else str(message)
+
+    def check(self) -> None:
+        """Raise NotSupported for a rule of an algorithm's own that this engine does not ask for."""
+        for name in NOT_ASKED:
+            if overridden(self, name) is not None:
+                raise NotSupported(f"a brokerage model with its own {name}")
 
 
-class DefaultBrokerageModel(BrokerageModel):
-    """Takes everything."""
-
-    clr_name = "QuantConnect.Brokerages.DefaultBrokerageModel"
-
-
-class InteractiveBrokersBrokerageModel(BrokerageModel):
+class InteractiveBrokersBrokerageModel(DefaultBrokerageModel):
     """Interactive Brokers: market-on-open only between a close and two minutes before the next open."""
 
-    clr_name = "QuantConnect.Brokerages.InteractiveBrokersBrokerageModel"
     brokerage = BrokerageName.INTERACTIVE_BROKERS_BROKERAGE
 
     def refusal(self, order: Order, now: datetime, hours: Hours) -> str | None:
         if order.type is OrderType.MARKET_ON_OPEN and not _may_send_for_the_open(now, hours):
             return ("Warning - Code: NotSupported - MarketOnOpen submission time is invalid. Valid local times are  "
                     "04:00– 09:28. Consider setting daily_precise_end_time = false or using self.schedule.on.")
-        if not isinstance(order.tif, GoodTilCanceled | Day | GoodTilDate):
+        if not isinstance(order.tif, GoodTilCanceledTimeInForce | DayTimeInForce | GoodTilDateTimeInForce):
             return "Warning - Code: NotSupported - this time in force is not supported by Interactive Brokers."
-        return None
+        return super().refusal(order, now, hours)
 
 
-def brokerage_model(name: BrokerageName, account_type: AccountType) -> BrokerageModel:
+BrokerageModel = DefaultBrokerageModel      # the seam's name for the core
+
+
+def brokerage_model(name: BrokerageName, account_type: AccountType) -> DefaultBrokerageModel:
     """The model of a broker by Lean's name for it."""
     if name is BrokerageName.DEFAULT:
         return DefaultBrokerageModel(account_type)
-    return InteractiveBrokersBrokerageModel(account_type)
+    if name is BrokerageName.INTERACTIVE_BROKERS_BROKERAGE:
+        return InteractiveBrokersBrokerageModel(account_type)
+    raise NotSupported(f"BrokerageName.{name}")
 
 
 def _may_send_for_the_open(now: datetime, hours: Hours) -> bool:
@@ -189,7 +234,7 @@ def fee_of(order: Order) -> Decimal:
     if type(model) in (InteractiveBrokersFeeModel, ConstantFeeModel):
         exact: Decimal = model.exact_fee(order, security)
         return exact
-    given = hook(model, "get_order_fee")(OrderFeeParameters(security.face, OrderView(order)))
+    given = hook(model, "get_order_fee")(OrderFeeParameters(security.face, view(order)))
     fee: Decimal = given.value.exact
     return fee
 
@@ -201,4 +246,4 @@ def slippage_of(order: Order) -> Decimal:
     if type(model) in (NullSlippageModel, ConstantSlippageModel, VolumeShareSlippageModel):
         exact: Decimal = model.exact_slippage(order, security)
         return exact
-    return decimal(hook(model, "get_slippage_approximation")(security.face, OrderView(order)))
+    return decimal(hook(model, "get_slippage_approximation")(security.face, view(order)))

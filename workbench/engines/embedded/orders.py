@@ -5,19 +5,22 @@ Prices and quantities are exact in the core (`Order`, `Event`); the objects an a
 
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.engines.embedded.clock import utc_time
-from workbench.engines.embedded.clr import ZERO, ArgumentException, ClrObject, decimal
+from workbench.engines.embedded.clr import ZERO, ArgumentException, ClrObject, ClrValues, decimal, overloaded, pascal, real, text
 from workbench.engines.embedded.enums import (
     OrderDirection,
     OrderField,
+    OrderRequestStatus,
+    OrderRequestType,
     OrderResponseErrorCode,
     OrderStatus,
     OrderType,
+    SecurityType,
 )
 from workbench.engines.embedded.security import Security
-from workbench.engines.embedded.times_in_force import GoodTilCanceled, TimeInForce
+from workbench.engines.embedded.times_in_force import TimeInForce
 
 if TYPE_CHECKING:
     from workbench.engines.embedded.book import Book
@@ -108,8 +111,7 @@ class CashAmount(ClrObject):
 class OrderFee(ClrObject):
     """The fee of an order."""
 
-    ZERO: "OrderFee"
-    Zero: "OrderFee"
+    ZERO: ClassVar["OrderFee"]
 
     def __init__(self, amount: CashAmount) -> None:
         self.value = amount
@@ -118,7 +120,7 @@ class OrderFee(ClrObject):
         return str(self.value)
 
 
-OrderFee.ZERO = OrderFee.Zero = OrderFee(CashAmount(0, "QCC"))
+OrderFee.ZERO = OrderFee(CashAmount(0, "QCC"))
 
 
 class OrderResponse(ClrObject):
@@ -140,114 +142,113 @@ class OrderResponse(ClrObject):
         return True
 
     def __str__(self) -> str:
-        return "Success" if self.is_success else f"Error: {self.error_code} - {self.error_message}"
+        return "Success" if self.is_success else f"Error: {pascal(str(self.error_code))} - {self.error_message}"
 
 
-class SubmitOrderRequest(ClrObject):
-    """What was asked for when the order was placed."""
+class OrderRequest(ClrObject):
+    """Something asked about an order, and the answer to it."""
 
-    def __init__(self, response: OrderResponse, tag: str) -> None:
-        self.response, self.tag = response, tag
-
-
-class UpdateOrderFields(ClrObject):
-    """What an update is to change; what is not set stays."""
-
-    clr_name = "QuantConnect.Orders.UpdateOrderFields"
-
-    def __init__(self) -> None:
-        self.quantity: Any = None
-        self.limit_price: Any = None
-        self.stop_price: Any = None
-        self.trigger_price: Any = None
-        self.trailing_amount: Any = None
-        self.tag: str | None = None
-
-
-class OrderView(ClrObject):
-    """An order as `transactions.get_order_by_id` gives it: the moment's state, read only."""
-
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self.tag, self.status, self.type = order.tag, order.status, order.type
-        self.time_in_force = order.tif
+    def __init__(self, order: Order, utc: int, response: OrderResponse, tag: str | None) -> None:
+        self._order, self._utc, self.response, self.tag = order, utc, response, tag
 
     @property
-    def id(self) -> int:
+    def order_id(self) -> int:
         return self._order.id
 
     @property
-    def symbol(self) -> Any:
-        return self._order.security.symbol
+    def time(self) -> datetime:
+        return utc_time(self._utc)
+
+    @property
+    def status(self) -> OrderRequestStatus:
+        return OrderRequestStatus.PROCESSED if self.response.is_success else OrderRequestStatus.ERROR
+
+
+class SubmitOrderRequest(OrderRequest):
+    """What was asked for when the order was placed."""
+
+    def __init__(self, order: Order, response: OrderResponse) -> None:
+        super().__init__(order, order.created, response, order.tag)
+        self._quantity, self._limit, self._stop, self._trigger = order.quantity, order.limit, order.stop, order.trigger
+        self.symbol, self.order_type, self.trailing_as_percentage = order.security.symbol, order.type, order.trail_is_percent
+        self._trail = order.trail
+
+    @property
+    def order_request_type(self) -> OrderRequestType:
+        return OrderRequestType.SUBMIT
+
+    @property
+    def security_type(self) -> SecurityType:
+        return SecurityType.EQUITY
 
     @property
     def quantity(self) -> float:
-        return float(self._order.quantity)
-
-    @property
-    def absolute_quantity(self) -> float:
-        return float(abs(self._order.quantity))
-
-    @property
-    def direction(self) -> OrderDirection:
-        return direction_of(self._order.quantity)
-
-    @property
-    def price(self) -> float:
-        return float(self._order.average_price)
+        return real(self._quantity)
 
     @property
     def limit_price(self) -> float:
-        return _float_or_missing(self, "limit_price", self._order.limit)
+        return real(self._limit or ZERO)
 
     @property
     def stop_price(self) -> float:
-        return _float_or_missing(self, "stop_price", self._order.stop)
+        return real(self._stop or ZERO)
 
     @property
     def trigger_price(self) -> float:
-        return _float_or_missing(self, "trigger_price", self._order.trigger)
+        return real(self._trigger or ZERO)
 
     @property
-    def broker_id(self) -> list[str]:
-        return [str(self._order.id)]
+    def trailing_amount(self) -> float:
+        return real(self._trail)
+
+
+class UpdateOrderRequest(OrderRequest):
+    """A change that was asked for."""
+
+    def __init__(self, order: Order, utc: int, response: OrderResponse, fields: "UpdateOrderFields") -> None:
+        super().__init__(order, utc, response, fields.tag)
+        self.quantity, self.limit_price, self.stop_price = fields.quantity, fields.limit_price, fields.stop_price
+        self.trigger_price, self.trailing_amount = fields.trigger_price, fields.trailing_amount
 
     @property
-    def created_time(self) -> datetime:
-        return utc_time(self._order.created)
+    def order_request_type(self) -> OrderRequestType:
+        return OrderRequestType.UPDATE
+
+
+class CancelOrderRequest(OrderRequest):
+    """That the order be taken back."""
 
     @property
-    def time(self) -> datetime:
-        return utc_time(self._order.created)
+    def order_request_type(self) -> OrderRequestType:
+        return OrderRequestType.CANCEL
 
-    @property
-    def last_fill_time(self) -> datetime | None:
-        return None if self._order.last_fill is None else utc_time(self._order.last_fill)
 
-    @property
-    def last_update_time(self) -> datetime | None:
-        return None if self._order.last_update is None else utc_time(self._order.last_update)
+class UpdateOrderFields(ClrValues):
+    """What an update is to change; what is not set stays."""
 
-    @property
-    def canceled_time(self) -> datetime | None:
-        return None if self._order.canceled is None else utc_time(self._order.canceled)
+    quantity: Any = None
+    limit_price: Any = None
+    stop_price: Any = None
+    trigger_price: Any = None
+    trailing_amount: Any = None
+    tag: str | None = None
 
-    def get_value(self, security: Any) -> float:
-        """What the order is worth at the security's price, in dollars."""
-        return float(self._order.value(self._order.security.price))
-
-    def __str__(self) -> str:
-        return describe(self._order)
+    def check(self) -> None:
+        """Raise for a field that is not of its kind: NoMatch, or ArgumentException for a number that is none."""
+        text(self.tag)
+        for value in (self.quantity, self.limit_price, self.stop_price, self.trigger_price, self.trailing_amount):
+            if value is not None:
+                decimal(value)
 
 
 class OrderTicket(ClrObject):
     """What an algorithm holds of an order it placed: follow it, change it, take it back."""
 
-    clr_name = "QuantConnect.Orders.OrderTicket"
-
     def __init__(self, order: Order, book: "Book", response: OrderResponse) -> None:
         self._order, self._book = order, book
-        self.submit_request = SubmitOrderRequest(response, order.tag)
+        self.submit_request = SubmitOrderRequest(order, response)
+        self.cancel_request: CancelOrderRequest | None = None
+        self._updates: list[UpdateOrderRequest] = []
 
     @property
     def order_id(self) -> int:
@@ -256,6 +257,10 @@ class OrderTicket(ClrObject):
     @property
     def symbol(self) -> Any:
         return self._order.security.symbol
+
+    @property
+    def security_type(self) -> SecurityType:
+        return SecurityType.EQUITY
 
     @property
     def status(self) -> OrderStatus:
@@ -271,60 +276,96 @@ class OrderTicket(ClrObject):
 
     @property
     def quantity(self) -> float:
-        return float(self._order.quantity)
+        return real(self._order.quantity)
 
     @property
     def quantity_filled(self) -> float:
-        return float(self._order.filled)
+        return real(self._order.filled)
 
     @property
     def quantity_remaining(self) -> float:
-        return float(self._order.quantity - self._order.filled)
+        return real(self._order.quantity - self._order.filled)
 
     @property
     def average_fill_price(self) -> float:
-        return float(self._order.average_price)
+        return real(self._order.average_price)
 
     @property
     def time(self) -> datetime:
-        return utc_time(self._order.created)
+        return self.get_most_recent_order_request().time
 
     @property
     def has_order(self) -> bool:
         return self._order.id > 0
 
-    def get(self, field: OrderField) -> float:
+    @property
+    def update_requests(self) -> list[UpdateOrderRequest]:
+        return list(self._updates)
+
+    @property
+    def order_events(self) -> list["OrderEvent"]:
+        return [OrderEvent(event, self._book) for event in self._book.events if event.order is self._order]
+
+    @overloaded
+    def get(self, field: OrderField) -> Any:
         """A price of the order. Raises ArgumentException where this order type has none."""
         order = self._order
+        if field is OrderField.TRAILING_AS_PERCENTAGE and order.type is OrderType.TRAILING_STOP:
+            return order.trail_is_percent
         value = {OrderField.LIMIT_PRICE: order.limit, OrderField.STOP_PRICE: order.stop,
-                 OrderField.TRIGGER_PRICE: order.trigger}.get(field)
+                 OrderField.TRIGGER_PRICE: order.trigger,
+                 OrderField.TRAILING_AMOUNT: order.trail if order.type is OrderType.TRAILING_STOP else None}.get(field)
         if value is None:
-            name = "".join(word.capitalize() for word in str(field).split("_"))
-            raise ArgumentException(f"Unable to get field {name} on order of type {TYPE_WORDS[order.type]}")
-        return float(value)
+            raise ArgumentException(f"Unable to get field {pascal(str(field))} on order of type {TYPE_WORDS[order.type]}")
+        return real(value)
 
+    @overloaded
     def cancel(self, tag: str | None = None) -> OrderResponse:
-        """Ask for the order to be taken back; see `Book.cancel` for when that happens."""
-        return self._book.cancel(self._order, tag)
+        """Ask for the order to be taken back; see `Book.cancel` for when that happens. Once asked, it is not asked again."""
+        if self.cancel_request is not None and self.cancel_request.response.is_success:
+            return OrderResponse(OrderResponseErrorCode.REQUEST_CANCELED,
+                                 f"Order {self.order_id} has already received a cancellation request.")
+        response = self._book.cancel(self._order, None if tag is None else text(tag))
+        self.cancel_request = CancelOrderRequest(self._order, self._book.run.utc, response, tag)
+        return response
 
+    @overloaded
     def update(self, fields: UpdateOrderFields) -> OrderResponse:
         """Ask for the order to be changed."""
-        return self._book.update(self._order, fields)
+        fields.check()
+        response = self._book.update(self._order, fields)
+        self._updates.append(UpdateOrderRequest(self._order, self._book.run.utc, response, fields))
+        return response
 
+    @overloaded
     def update_quantity(self, quantity: Any, tag: str | None = None) -> OrderResponse:
         return self._update(tag, quantity=quantity)
 
+    @overloaded
     def update_limit_price(self, limit_price: Any, tag: str | None = None) -> OrderResponse:
         return self._update(tag, limit_price=limit_price)
 
+    @overloaded
     def update_stop_price(self, stop_price: Any, tag: str | None = None) -> OrderResponse:
         return self._update(tag, stop_price=stop_price)
 
+    @overloaded
     def update_trigger_price(self, trigger_price: Any, tag: str | None = None) -> OrderResponse:
         return self._update(tag, trigger_price=trigger_price)
 
+    @overloaded
+    def update_stop_trailing_amount(self, trailing_amount: Any, tag: str | None = None) -> OrderResponse:
+        return self._update(tag, trailing_amount=trailing_amount)
+
+    @overloaded
     def update_tag(self, tag: str) -> OrderResponse:
         return self._update(tag)
+
+    def get_most_recent_order_request(self) -> OrderRequest:
+        return self.cancel_request or (self._updates[-1] if self._updates else self.submit_request)
+
+    def get_most_recent_order_response(self) -> OrderResponse:
+        return self.get_most_recent_order_request().response
 
     def _update(self, tag: str | None, **changes: Any) -> OrderResponse:
         fields = UpdateOrderFields()
@@ -369,15 +410,15 @@ class OrderEvent(ClrObject):
 
     @property
     def fill_price(self) -> float:
-        return float(self._event.fill_price)
+        return real(self._event.fill_price)
 
     @property
     def fill_quantity(self) -> float:
-        return float(self._event.fill_quantity)
+        return real(self._event.fill_quantity)
 
     @property
     def absolute_fill_quantity(self) -> float:
-        return float(abs(self._event.fill_quantity))
+        return real(abs(self._event.fill_quantity))
 
     @property
     def fill_price_currency(self) -> str:
@@ -385,7 +426,7 @@ class OrderEvent(ClrObject):
 
     @property
     def quantity(self) -> float:
-        return float(self._event.quantity)
+        return real(self._event.quantity)
 
     @property
     def direction(self) -> OrderDirection:
@@ -406,11 +447,30 @@ class OrderEvent(ClrObject):
 
     @property
     def limit_price(self) -> float | None:
-        return None if self._event.limit is None else float(self._event.limit)
+        return None if self._event.limit is None else real(self._event.limit)
 
     @property
     def stop_price(self) -> float | None:
-        return None if self._event.stop is None else float(self._event.stop)
+        return None if self._event.stop is None else real(self._event.stop)
+
+    @property
+    def trigger_price(self) -> float | None:
+        trigger = self._event.order.trigger
+        return None if trigger is None else real(trigger)
+
+    @property
+    def trailing_amount(self) -> float | None:
+        order = self._event.order
+        return real(order.trail) if order.type is OrderType.TRAILING_STOP else None
+
+    @property
+    def trailing_as_percentage(self) -> bool | None:
+        order = self._event.order
+        return order.trail_is_percent if order.type is OrderType.TRAILING_STOP else None
+
+    @property
+    def is_in_the_money(self) -> bool:
+        return False
 
     @property
     def ticket(self) -> OrderTicket:
@@ -425,11 +485,15 @@ class OrderEvent(ClrObject):
                  f"Symbol: {event.order.security.symbol}", f"Status: {_status_word(event.status)}",
                  f"Quantity: {number_text(event.quantity)}"]
         if event.fill_quantity:
-            parts += [f"FillQuantity: {number_text(event.fill_quantity)}", f"FillPrice: ${number_text(event.fill_price)}"]
+            parts += [f"FillQuantity: {number_text(event.fill_quantity)}", f"FillPrice: ${rounded_text(event.fill_price)}"]
         if event.limit is not None:
-            parts.append(f"LimitPrice: ${number_text(event.limit)}")
+            parts.append(f"LimitPrice: ${rounded_text(event.limit)}")
         if event.stop is not None:
-            parts.append(f"StopPrice: ${number_text(event.stop)}")
+            parts.append(f"StopPrice: ${rounded_text(event.stop)}")
+        if event.order.type is OrderType.TRAILING_STOP:
+            parts.append(f"TrailingAmount: {_trailing(event.order)}")
+        if event.order.trigger is not None:
+            parts.append(f"TriggerPrice: ${rounded_text(event.order.trigger)}")
         if event.fee:
             parts.append(f"OrderFee: {number_text(event.fee)} {event.fee_currency}")
         if event.message:
@@ -441,39 +505,30 @@ def describe(order: Order) -> str:
     """An order in Lean's words."""
     tag = f": {order.tag}" if order.tag else ""
     return (f"OrderId: {order.id} (BrokerId: {order.id}) {_status_word(order.status)} {TYPE_WORDS[order.type]} order for "
-            f"{number_text(order.quantity)} unit{'' if order.quantity == 1 else 's'} of {order.security.symbol}{tag}")
+            f"{number_text(order.quantity)} unit{'' if order.quantity == 1 else 's'} of {order.security.symbol}{tag}"
+            f"{_prices(order)}")
 
 
-class OrderProperties(ClrObject):
-    """Defaults for the orders to come."""
-
-    clr_name = "QuantConnect.Orders.OrderProperties"
-
-    def __init__(self) -> None:
-        self.time_in_force: TimeInForce = GoodTilCanceled()
-
-    def clone(self) -> "OrderProperties":
-        copy = type(self)()
-        copy.__dict__.update(self.__dict__)
-        return copy
+def _prices(order: Order) -> str:
+    """The prices of an order, as its type tells them."""
+    trigger, stop, limit = (f"${rounded_text(price or ZERO)}" for price in (order.trigger, order.stop, order.limit))
+    return {OrderType.LIMIT: f" at limit {limit}", OrderType.STOP_MARKET: f" at stop {stop}",
+            OrderType.STOP_LIMIT: f" at stop {stop} limit {limit}",
+            OrderType.LIMIT_IF_TOUCHED: f" at trigger {trigger} limit {limit}",
+            OrderType.TRAILING_STOP: f" at stop {stop}. Trailing amount: {_trailing(order)}"}.get(order.type, "")
 
 
-class InteractiveBrokersOrderProperties(OrderProperties):
-    """With the fields Interactive Brokers knows; a backtest does nothing with them."""
+def _trailing(order: Order) -> str:
+    return f"{number_text(order.trail * 100)}%" if order.trail_is_percent else f"${number_text(order.trail)}"
 
-    clr_name = "QuantConnect.Orders.InteractiveBrokersOrderProperties"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.outside_regular_trading_hours = False
-        self.account: str | None = None
+def rounded_text(value: Decimal) -> str:
+    """Lean's rounding for texts: above 1000 to four decimals, else to seven significant digits."""
+    if value > 1000:
+        return number_text(round(value, 4))
+    return number_text(Decimal(format(value, ".7g")))
 
 
 def _status_word(status: OrderStatus) -> str:
     return "".join(word.capitalize() for word in str(status).split("_"))
 
-
-def _float_or_missing(owner: ClrObject, name: str, value: Decimal | None) -> float:
-    if value is None:
-        raise AttributeError(f"'{type(owner).__name__}' object has no attribute '{name}'")
-    return float(value)

@@ -17,7 +17,7 @@ from workbench.engines.embedded.enums import OrderType
 from workbench.engines.embedded.orders import Event, Order, direction_of
 from workbench.engines.embedded.sampling import Series
 from workbench.engines.embedded.statistics import Outcome, printed, risk_free_rate
-from workbench.engines.embedded.times_in_force import Day, GoodTilDate
+from workbench.engines.embedded.times_in_force import DayTimeInForce, GoodTilDateTimeInForce
 
 VERSION = "v2.5.0.0"        # of Lean, whose behaviour of August 2026 this engine gives
 
@@ -144,9 +144,9 @@ def _own_prices(order: Order) -> list[str]:
 
 
 def _tif(order: Order) -> str:
-    if isinstance(order.tif, Day):
+    if isinstance(order.tif, DayTimeInForce):
         return '{"$type":"QuantConnect.Orders.TimeInForces.DayTimeInForce"}'
-    if isinstance(order.tif, GoodTilDate):
+    if isinstance(order.tif, GoodTilDateTimeInForce):
         return ('{"$type":"QuantConnect.Orders.TimeInForces.GoodTilDateTimeInForce",'
                 f'"Expiry":"{order.tif.expiry.isoformat()}"}}')
     return "{}"

@@ -6,10 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from workbench.engines.embedded.clock import utc_time
-from workbench.engines.embedded.clr import ClrObject, KeyNotFoundException
-from workbench.engines.embedded.enums import DelistingType, SecurityType, SplitType
-from workbench.engines.embedded.orders import number_text
+from workbench.engines.embedded.clr import ZERO, ClrObject, KeyNotFoundException, KeyValuePair, decimal, real
+from workbench.engines.embedded.enums import DelistingType, MarketDataType, SecurityType, SplitType
+from workbench.engines.embedded.orders import number_text, rounded_text
 from workbench.engines.embedded.security import Prices, Quote, Security
+from workbench.errors import NotSupported
+
+PRICES = ("open", "high", "low", "close")
+DAY_ZERO = datetime(1899, 12, 30)       # noqa: DTZ001 (a date, as C# gives it)
 
 
 class SecurityIdentifier(ClrObject):
@@ -21,6 +25,19 @@ class SecurityIdentifier(ClrObject):
     @property
     def symbol(self) -> str:
         return self._text.split(" ")[0]
+
+    @property
+    def has_underlying(self) -> bool:
+        return False
+
+    @property
+    def date(self) -> datetime:
+        """The first day of the stock's map file; without one, .NET's day zero of spreadsheets."""
+        number = int(self._text.split(" ")[1], 36)
+        return DAY_ZERO + timedelta(days=number // 10**14)
+
+    def to_string(self) -> str:
+        return self._text
 
     @property
     def market(self) -> str:
@@ -56,11 +73,19 @@ class Symbol(ClrObject):
     def is_canonical(self) -> bool:
         return False
 
-    def __str__(self) -> str:
+    @property
+    def has_underlying(self) -> bool:
+        return False
+
+    @property
+    def canonical(self) -> None:
+        return None
+
+    def to_string(self) -> str:
         return self.value
 
-    def __repr__(self) -> str:
-        return "<QuantConnect.Symbol object>"
+    def __str__(self) -> str:
+        return self.value
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Symbol):
@@ -74,18 +99,8 @@ class Symbol(ClrObject):
         return self.value < other.value
 
 
-class KeyValuePair(ClrObject):
-    """What iterating over one of Lean's dictionaries gives."""
-
-    def __init__(self, key: Any, value: Any) -> None:
-        self.key, self.value = key, value
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.key, self.value))
-
-
 class SymbolDictionary(ClrObject):
-    """One of Lean's dictionaries by symbol; a ticker's text finds its symbol."""
+    """One of Lean's dictionaries by symbol; a ticker's text finds its symbol. Lean's own can't be changed by an algorithm."""
 
     def __init__(self, items: dict[Symbol, Any]) -> None:
         self._items = items
@@ -103,14 +118,17 @@ class SymbolDictionary(ClrObject):
     def items(self) -> list[tuple[Symbol, Any]]:
         return list(self._items.items())
 
-    def get(self, key: Any, default: Any = None) -> Any:
+    def get(self, key: Any, default_value: Any = None) -> Any:
         found = self._find(key)
-        return default if found is None else self._items[found]
+        return default_value if found is None else self._items[found]
 
     get_value = get
 
     def contains_key(self, key: Any) -> bool:
         return self._find(key) is not None
+
+    def try_get_value(self, key: Any, default_value: Any = None) -> tuple[bool, Any]:
+        return self.contains_key(key), self.get(key, default_value)
 
     def __contains__(self, key: object) -> bool:
         return self._find(key) is not None
@@ -122,7 +140,7 @@ class SymbolDictionary(ClrObject):
         return self._items[found]
 
     def __len__(self) -> int:
-        return len(self._items)
+        return self.count
 
     def __iter__(self) -> Iterator[KeyValuePair]:
         return (KeyValuePair(key, value) for key, value in self._items.items())
@@ -138,48 +156,73 @@ class SymbolDictionary(ClrObject):
         return f"'{key}' wasn't found in the {type(self).__name__} object, likely because there was no-data at this moment in time"
 
 
-class TradeBar(ClrObject):
+class BaseData(ClrObject):
+    """One thing that arrived: whose it is, the stretch of time it is about, and a value."""
+
+    symbol: Symbol
+    time: datetime
+    end_time: datetime
+    is_fill_forward = False
+    data_type = MarketDataType.AUXILIARY
+    _value = ZERO
+
+    @property
+    def value(self) -> float:
+        return real(self._value)
+
+    @property
+    def price(self) -> float:
+        return self.value
+
+
+class TradeBar(BaseData):
     """Open, high, low, close and volume of a stretch of trading."""
 
-    def __init__(self, symbol: Symbol, start: datetime, end: datetime, prices: dict[str, Decimal], *,
-                 is_fill_forward: bool) -> None:
-        self.symbol, self.time, self.end_time, self.is_fill_forward = symbol, start, end, is_fill_forward
-        self._prices = prices
+    data_type = MarketDataType.TRADE_BAR
+
+    def __init__(self, time: datetime, symbol: Symbol, open: Any, high: Any, low: Any, close: Any, volume: Any,
+                 period: timedelta = timedelta(minutes=1)) -> None:
+        self.symbol, self.time, self.end_time = symbol, time, time + period
+        self._prices = {"open": decimal(open), "high": decimal(high), "low": decimal(low), "close": decimal(close),
+                        "volume": decimal(volume)}
+
+    @classmethod
+    def of(cls, symbol: Symbol, start: datetime, end: datetime, prices: dict[str, Decimal], *, is_fill_forward: bool) -> "TradeBar":
+        """The engine's own bar, of exact prices and volume."""
+        bar = cls.__new__(cls)
+        bar.symbol, bar.time, bar.end_time, bar.is_fill_forward, bar._prices = symbol, start, end, is_fill_forward, prices
+        return bar
 
     @property
     def open(self) -> float:
-        return float(self._prices["open"])
+        return real(self._prices["open"])
 
     @property
     def high(self) -> float:
-        return float(self._prices["high"])
+        return real(self._prices["high"])
 
     @property
     def low(self) -> float:
-        return float(self._prices["low"])
+        return real(self._prices["low"])
 
     @property
     def close(self) -> float:
-        return float(self._prices["close"])
+        return real(self._prices["close"])
 
     @property
     def value(self) -> float:
         return self.close
 
     @property
-    def price(self) -> float:
-        return self.close
-
-    @property
     def volume(self) -> float:
-        return float(self._prices["volume"])
+        return real(self._prices["volume"])
 
     @property
     def period(self) -> timedelta:
         return self.end_time - self.time
 
     def __str__(self) -> str:
-        shown = {name: number_text(price) for name, price in self._prices.items()}
+        shown = {name: rounded_text(price) for name, price in self._prices.items()}
         return (f"{self.symbol}: O: {shown['open']} H: {shown['high']} L: {shown['low']} C: {shown['close']} "
                 f"V: {shown['volume']}")
 
@@ -192,27 +235,29 @@ class Bar(ClrObject):
 
     @property
     def open(self) -> float:
-        return float(self._prices.open)
+        return real(self._prices.open)
 
     @property
     def high(self) -> float:
-        return float(self._prices.high)
+        return real(self._prices.high)
 
     @property
     def low(self) -> float:
-        return float(self._prices.low)
+        return real(self._prices.low)
 
     @property
     def close(self) -> float:
-        return float(self._prices.close)
+        return real(self._prices.close)
 
     def __str__(self) -> str:
         prices = self._prices
-        return " ".join(f"{name[0].upper()}: {number_text(getattr(prices, name))}" for name in ("open", "high", "low", "close"))
+        return " ".join(f"{name[0].upper()}: {rounded_text(getattr(prices, name))}" for name in PRICES)
 
 
-class QuoteBar(ClrObject):
+class QuoteBar(BaseData):
     """Bid and ask of a stretch of trading; a price of the whole is the middle of both sides, or the only one's."""
+
+    data_type = MarketDataType.QUOTE_BAR
 
     def __init__(self, symbol: Symbol, start: datetime, end: datetime, quote: Quote, *, is_fill_forward: bool) -> None:
         self.symbol, self.time, self.end_time, self.is_fill_forward = symbol, start, end, is_fill_forward
@@ -228,11 +273,11 @@ class QuoteBar(ClrObject):
 
     @property
     def last_bid_size(self) -> float:
-        return float(self._quote.bid.volume) if self._quote.bid is not None else 0.0
+        return real(self._quote.bid.volume) if self._quote.bid is not None else 0.0
 
     @property
     def last_ask_size(self) -> float:
-        return float(self._quote.ask.volume) if self._quote.ask is not None else 0.0
+        return real(self._quote.ask.volume) if self._quote.ask is not None else 0.0
 
     @property
     def open(self) -> float:
@@ -255,68 +300,83 @@ class QuoteBar(ClrObject):
         return self.close
 
     @property
-    def price(self) -> float:
-        return self.close
-
-    @property
     def period(self) -> timedelta:
         return self.end_time - self.time
 
     def _middle(self, name: str) -> float:
         sides = [getattr(side, name) for side in (self._quote.bid, self._quote.ask) if side is not None]
-        return float(sum(sides) / len(sides)) if sides else 0.0
+        return real(sum(sides, ZERO) / len(sides)) if sides else 0.0
 
 
-class Dividend(ClrObject):
+class Dividend(BaseData):
     """Cash a share, at 00:00 of the ex-date."""
 
     def __init__(self, symbol: Symbol, when: datetime, distribution: Decimal, reference_price: Decimal) -> None:
         self.symbol, self.time, self.end_time = symbol, when, when
-        self._distribution, self._reference = distribution, reference_price
+        self._value, self._reference = distribution, reference_price
 
     @property
     def distribution(self) -> float:
-        return float(self._distribution)
+        return self.value
 
     @property
     def reference_price(self) -> float:
-        return float(self._reference)
+        return real(self._reference)
+
+    def __str__(self) -> str:
+        return f"Dividend for {self.symbol}: {number_text(self._value)} (Reference Price {number_text(self._reference)})"
 
 
-class Split(ClrObject):
+class Split(BaseData):
     """A split's warning on the day before and its occurrence; `split_factor` 0.25 is four for one."""
 
     def __init__(self, symbol: Symbol, when: datetime, factor: Decimal, reference_price: Decimal, kind: SplitType) -> None:
         self.symbol, self.time, self.end_time, self.type = symbol, when, when, kind
-        self._factor, self._reference = factor, reference_price
+        self._factor, self._value = factor, reference_price
 
     @property
     def split_factor(self) -> float:
-        return float(self._factor)
+        return real(self._factor)
 
     @property
     def reference_price(self) -> float:
-        return float(self._reference)
+        return self.value
 
 
-class Delisting(ClrObject):
+class Delisting(BaseData):
     """The warning on the last day and the end after it."""
 
     def __init__(self, symbol: Symbol, when: datetime, price: Decimal, kind: DelistingType) -> None:
         self.symbol, self.time, self.end_time, self.type = symbol, when, when, kind
-        self._price = price
-
-    @property
-    def price(self) -> float:
-        return float(self._price)
+        self._value = price
 
 
-class SymbolChangedEvent(ClrObject):
+class SymbolChangedEvent(BaseData):
     """A stock trades under another ticker from now on."""
 
     def __init__(self, symbol: Symbol, when: datetime, old: str, new: str) -> None:
         self.symbol, self.time, self.end_time = symbol, when, when
         self.old_symbol, self.new_symbol = old, new
+
+
+class Splits(SymbolDictionary):
+    """The splits of a moment."""
+
+
+class Dividends(SymbolDictionary):
+    """The dividends of a moment."""
+
+
+class Delistings(SymbolDictionary):
+    """The delistings of a moment."""
+
+
+class SymbolChangedEvents(SymbolDictionary):
+    """The renames of a moment."""
+
+
+class Ticks(SymbolDictionary):
+    """Ticks by symbol: always none, as no tick data is read."""
 
 
 class TradeBars(SymbolDictionary):
@@ -334,9 +394,6 @@ class TradeBars(SymbolDictionary):
 
     @property
     def count(self) -> int:
-        return len(self)
-
-    def __len__(self) -> int:
         return len(self._items) if self._count is None else self._count
 
 
@@ -354,9 +411,9 @@ class Slice(SymbolDictionary):
                  dividends: dict[Symbol, Dividend] = _NONE, delistings: dict[Symbol, Delisting] = _NONE,
                  changes: dict[Symbol, SymbolChangedEvent] = _NONE, quotes: Callable[[], dict[Symbol, Any]] = dict) -> None:
         self._utc, self.time, self.bars = utc, local, bars
-        self.quote_bars = QuoteBars(None, quotes)
-        self.splits, self.dividends = SymbolDictionary(splits), SymbolDictionary(dividends)
-        self.delistings, self.symbol_changed_events = SymbolDictionary(delistings), SymbolDictionary(changes)
+        self.quote_bars, self.ticks = QuoteBars(None, quotes), Ticks(_NONE)
+        self.splits, self.dividends = Splits(splits), Dividends(dividends)
+        self.delistings, self.symbol_changed_events = Delistings(delistings), SymbolChangedEvents(changes)
 
     @property
     def _items(self) -> dict[Symbol, Any]:      # type: ignore[override]
@@ -371,6 +428,24 @@ class Slice(SymbolDictionary):
         return utc_time(self._utc)
 
     @property
+    def all_data(self) -> list[Any]:
+        """Everything that arrived, one by one."""
+        parts = (self.symbol_changed_events, self.delistings, self.dividends, self.splits, self.quote_bars, self.bars)
+        return [item for part in parts for item in part.values()]
+
+    def get(self, key: Any, default_value: Any = None) -> Any:
+        """What arrived for a symbol; or, for a type, the part of that type; or, for both, that part's for the symbol."""
+        if not isinstance(key, type):
+            return super().get(key, default_value)
+        parts: dict[type, SymbolDictionary] = {
+            TradeBar: self.bars, QuoteBar: self.quote_bars, Split: self.splits, Dividend: self.dividends,
+            Delisting: self.delistings, SymbolChangedEvent: self.symbol_changed_events}
+        part = parts.get(key)
+        if part is None:
+            raise NotSupported(f"slice.get({key.__name__})")
+        return part if default_value is None else part.get(default_value)
+
+    @property
     def has_data(self) -> bool:
         return bool(self.bars.count or self.splits.count or self.dividends.count or self.delistings.count
                     or self.symbol_changed_events.count)
@@ -378,6 +453,6 @@ class Slice(SymbolDictionary):
 
 def bar_of(security: Security, start: datetime, end: datetime, *, filled_forward: bool) -> TradeBar:
     """The newest real bar as an algorithm sees it; filled forward it has a later time and no volume."""
-    prices = {name: security.field(name) for name in ("open", "high", "low", "close")}
+    prices = {name: security.field(name) for name in PRICES}
     prices["volume"] = Decimal(0) if filled_forward else security.volume
-    return TradeBar(security.symbol, start, end, prices, is_fill_forward=filled_forward)
+    return TradeBar.of(security.symbol, start, end, prices, is_fill_forward=filled_forward)

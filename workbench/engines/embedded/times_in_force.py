@@ -11,9 +11,7 @@ class TimeInForce(ClrObject):
     """Base of the three; the class also hands out its common values, as Lean's does."""
 
     GOOD_TIL_CANCELED: ClassVar["TimeInForce"]
-    GoodTilCanceled: ClassVar["TimeInForce"]
     DAY: ClassVar["TimeInForce"]
-    Day: ClassVar["TimeInForce"]
 
     def expired(self, created: int, now: datetime, hours: Hours) -> bool:
         """Whether an order placed at `created` (UTC seconds) is over at `now` (New York time)."""
@@ -21,31 +19,27 @@ class TimeInForce(ClrObject):
 
     @staticmethod
     def good_til_date(expiry: datetime) -> "TimeInForce":
-        return GoodTilDate(expiry)
+        return GoodTilDateTimeInForce(expiry)
 
-    GoodTilDate = good_til_date
+    GOOD_TIL_DATE = good_til_date
 
 
-class GoodTilCanceled(TimeInForce):
-    clr_name = "QuantConnect.Orders.TimeInForces.GoodTilCanceledTimeInForce"
+class GoodTilCanceledTimeInForce(TimeInForce):
+    """Never over."""
 
     def expired(self, created: int, now: datetime, hours: Hours) -> bool:
         return False
 
 
-class Day(TimeInForce):
+class DayTimeInForce(TimeInForce):
     """Over at the first regular close strictly after its placing. Asked before filling, so a daily bar never fills it."""
-
-    clr_name = "QuantConnect.Orders.TimeInForces.DayTimeInForce"
 
     def expired(self, created: int, now: datetime, hours: Hours) -> bool:
         return now >= hours.next_close(local_of(created))
 
 
-class GoodTilDate(TimeInForce):
+class GoodTilDateTimeInForce(TimeInForce):
     """Over at the close of its expiry date."""
-
-    clr_name = "QuantConnect.Orders.TimeInForces.GoodTilDateTimeInForce"
 
     def __init__(self, expiry: datetime) -> None:
         self.expiry = expiry
@@ -57,5 +51,5 @@ class GoodTilDate(TimeInForce):
         return now.date() >= day
 
 
-TimeInForce.GOOD_TIL_CANCELED = TimeInForce.GoodTilCanceled = GoodTilCanceled()
-TimeInForce.DAY = TimeInForce.Day = Day()
+TimeInForce.GOOD_TIL_CANCELED = GoodTilCanceledTimeInForce()
+TimeInForce.DAY = DayTimeInForce()

@@ -1,19 +1,25 @@
 """`self.transactions`: the orders of the run as an algorithm asks after them."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from workbench.engines.embedded.clr import ClrObject
-from workbench.engines.embedded.orders import Order, OrderTicket, OrderView
+from workbench.engines.embedded.clock import utc_time
+from workbench.engines.embedded.clr import ZERO, ClrObject, Enumerable, InvalidOperationException, memoizing, real, text
+from workbench.engines.embedded.orders import OrderTicket
+from workbench.engines.embedded.views import Order, view
 
 if TYPE_CHECKING:
     from workbench.engines.embedded.backtest import Backtest
-    from workbench.engines.embedded.portfolio import Securities
+    from workbench.engines.embedded.securities import SecurityManager
+
+NOT_YET = ("This operation is not allowed in initialize or during warm up: cancel_open_orders. Please move this code to the "
+           "on_warmup_finished() method.")
 
 
-class Transactions(ClrObject):
-    """Orders and tickets by id; open orders by symbol."""
+class SecurityTransactionManager(ClrObject):
+    """Orders and tickets by id; open ones by symbol, or by a function that accepts them."""
 
-    def __init__(self, run: "Backtest", securities: "Securities") -> None:
+    def __init__(self, run: "Backtest", securities: "SecurityManager") -> None:
         self._run, self._securities = run, securities
 
     @property
@@ -24,42 +30,66 @@ class Transactions(ClrObject):
     def last_order_id(self) -> int:
         return len(self._run.book.orders)
 
-    def get_order_by_id(self, order_id: int) -> OrderView | None:
+    @property
+    def utc_time(self) -> Any:
+        return utc_time(self._run.utc)
+
+    def get_order_by_id(self, order_id: int) -> Order | None:
         orders = self._run.book.orders
-        return OrderView(orders[order_id - 1]) if 0 < order_id <= len(orders) else None
+        return view(orders[order_id - 1]) if 0 < order_id <= len(orders) else None
 
-    def get_orders(self, accept: Any = None) -> list[OrderView]:
-        views = [OrderView(order) for order in self._run.book.orders]
-        return views if accept is None else [view for view in views if accept(view)]
+    def get_orders_by_brokerage_id(self, brokerage_id: str) -> list[Order]:
+        return [found for found in map(view, self._run.book.orders) if brokerage_id in found.broker_id]
 
-    def get_open_orders(self, symbol: Any = None) -> list[OrderView]:
-        return [OrderView(order) for order in self._open(symbol)]
+    def get_orders(self, filter: Any = None) -> Enumerable:
+        return memoizing("Order")(list(_chosen(map(view, self._run.book.orders), filter)))
+
+    def get_open_orders(self, filter: Any = None) -> list[Order]:
+        return _chosen(map(view, self._run.book.open_orders()), self._accepts(filter))
 
     def get_order_ticket(self, order_id: int) -> OrderTicket | None:
         orders = self._run.book.orders
         return self._run.book.ticket(orders[order_id - 1]) if 0 < order_id <= len(orders) else None
 
-    def get_order_tickets(self, accept: Any = None) -> list[OrderTicket]:
-        tickets = [self._run.book.ticket(order) for order in self._run.book.orders]
-        return tickets if accept is None else [ticket for ticket in tickets if accept(ticket)]
+    def get_order_tickets(self, filter: Any = None) -> Enumerable:
+        return memoizing("OrderTicket")(_chosen(map(self._run.book.ticket, self._run.book.orders), filter))
 
-    def get_open_order_tickets(self, symbol: Any = None) -> list[OrderTicket]:
-        return [self._run.book.ticket(order) for order in self._open(symbol)]
+    def get_open_order_tickets(self, filter: Any = None) -> Enumerable:
+        return memoizing("OrderTicket")(self._open_tickets(filter))
 
-    def get_open_orders_remaining_quantity(self, symbol: Any = None) -> float:
-        return float(sum(order.quantity - order.filled for order in self._open(symbol)))
+    def get_open_orders_remaining_quantity(self, filter: Any = None) -> float:
+        return real(sum((ticket._order.quantity - ticket._order.filled for ticket in self._open_tickets(filter)), ZERO))
 
     def cancel_open_orders(self, symbol: Any = None, tag: str | None = None) -> list[OrderTicket]:
-        chosen, words = self._open(symbol), "Canceled by CancelOpenOrders()" if tag is None else tag
-        for order in chosen:
-            self._run.book.cancel(order, words)
-        return [self._run.book.ticket(order) for order in chosen]
+        """Take back all open orders, under a tag that says when; or those of one symbol, under the tag given."""
+        if self._run.warming_up:
+            raise InvalidOperationException(NOT_YET)
+        words = tag
+        if symbol is None:
+            words = f"Canceled by CancelOpenOrders() at {utc_time(self._run.utc):%Y-%m-%dT%H:%M:%S}.0000000Z"
+        tickets = self._open_tickets(symbol)
+        for ticket in tickets:
+            ticket.cancel(words)
+        return tickets
 
-    def cancel_order(self, order_id: int, tag: str | None = None) -> OrderTicket | None:
+    def cancel_order(self, order_id: int, order_tag: str | None = None) -> OrderTicket | None:
+        """Take an order back. Without a tag its own is emptied, as under Lean."""
         ticket = self.get_order_ticket(order_id)
         if ticket is not None:
-            ticket.cancel(tag or "")
+            self._run.book.cancel(ticket._order, text(order_tag))
         return ticket
 
-    def _open(self, symbol: Any) -> list[Order]:
-        return self._run.book.open_orders(None if symbol is None else self._securities.find(symbol))
+    def _open_tickets(self, filter: Any) -> list[OrderTicket]:
+        return _chosen(map(self._run.book.ticket, self._run.book.open_orders()), self._accepts(filter))
+
+    def _accepts(self, filter: Any) -> Callable[[Any], bool] | None:
+        """A filter as a function: of a symbol or ticker, the one that asks for it."""
+        if filter is None or callable(filter):
+            accept: Callable[[Any], bool] | None = filter
+            return accept
+        found = self._securities.find(filter)
+        return lambda item: found is not None and item._order.security is found
+
+
+def _chosen(items: Any, accept: Callable[[Any], bool] | None) -> list[Any]:
+    return [item for item in items if accept is None or accept(item)]
