@@ -153,7 +153,7 @@ class DailySecurity(Security):
     A session whose row is that of the one before has no bar of its own.
     """
 
-    __slots__ = ("_at", "_end", "_row", "_session", "_start", "columns", "rows")
+    __slots__ = ("_at", "_end", "_factor", "_row", "_session", "_start", "columns", "rows")
 
     def __init__(self, index: int, symbol: Any, resolution: Resolution, mode: DataNormalizationMode, tape: Tape) -> None:
         super().__init__(index, symbol, resolution, mode, tape)
@@ -161,6 +161,7 @@ class DailySecurity(Security):
         self.rows: Any = np.empty(0, dtype=np.int32)
         self._at = self._row = self._session = -1
         self._start = self._end = tape.now
+        self._factor = (ONE, -1)                    # of the column's prices, and the session at which it changes
 
     @property
     def row(self) -> int:
@@ -216,12 +217,13 @@ class DailySecurity(Security):
         columns = self.columns
         return columns is not None and columns.paid_of_bar is None and not self.delisted and (self.row < 0 or self._scale is ONE)
 
-    def columns_factor(self, session: int) -> tuple[Decimal, int]:
-        """The factor of prices at a session, and the first session at which it is another."""
-        assert self.columns is not None
-        row = int(self.rows[session])
-        factor, last = self.columns.factor_at(row)
-        return factor, int(np.searchsorted(self.rows, last, side="right"))
+    def factor_at(self, session: int) -> tuple[Decimal, int]:
+        """The factor of prices at a session that is not before the last one asked for, and the session at which it changes."""
+        if session >= self._factor[1]:
+            assert self.columns is not None
+            factor, last = self.columns.factor_at(int(self.rows[session]))
+            self._factor = factor, int(np.searchsorted(self.rows, last, side="right"))
+        return self._factor
 
     def _move(self) -> None:
         at = self._at = self.tape.session
@@ -230,7 +232,7 @@ class DailySecurity(Security):
         row = int(self.rows[at])
         if row != self._row:
             self._row, self._scale, self._price = row, ONE, None
-            session = self._session = int(np.searchsorted(self.rows, row))
+            session = self._session = at if at and self.rows[at - 1] != row else int(np.searchsorted(self.rows, row))
             self._start, self._end = self.tape.starts[session], self.tape.ends[session]
 
 
