@@ -6,6 +6,7 @@ spelling follows. A member that Lean has and the face has not raises NotSupporte
 """
 
 import functools
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -49,21 +50,27 @@ def decimal(value: Any) -> Decimal:
 
     Raises ArgumentException for NaN and infinity, NoMatch for anything that is not a number.
     """
+    if type(value) is float:
+        return _of_double(value)
     if isinstance(value, int | Decimal):            # bool included, as in Lean
         number = Decimal(value)
-    else:
-        try:
-            double = float(value)
-        except (TypeError, ValueError):
-            raise NoMatch(f"{value!r} is not a number") from None
-        if isinstance(value, str):
-            raise NoMatch(f"{value!r} is not a number")
-        if double != double or double in (float("inf"), float("-inf")):
-            name = "NaN" if double != double else "Infinity" if double > 0 else "-Infinity"
-            raise ArgumentException(f"It is not possible to cast a non-finite floating-point value ({name}) as decimal. "
-                                    "Please review math operations and verify the result is valid. (Parameter 'input')")
-        number = Decimal(repr(double))
-    return max(-LARGEST, min(LARGEST, number))
+        return max(-LARGEST, min(LARGEST, number))
+    try:
+        double = float(value)
+    except (TypeError, ValueError):
+        raise NoMatch(f"{value!r} is not a number") from None
+    if isinstance(value, str):
+        raise NoMatch(f"{value!r} is not a number")
+    return _of_double(double)
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_double(double: float) -> Decimal:
+    if not math.isfinite(double):
+        name = "NaN" if double != double else "Infinity" if double > 0 else "-Infinity"
+        raise ArgumentException(f"It is not possible to cast a non-finite floating-point value ({name}) as decimal. "
+                                "Please review math operations and verify the result is valid. (Parameter 'input')")
+    return max(-LARGEST, min(LARGEST, Decimal(repr(double))))
 
 
 def real(value: Decimal) -> float:
@@ -270,19 +277,27 @@ def memoizing(of: str) -> type[Enumerable]:
 
 def hook(owner: Any, name: str) -> Any:
     """A method that an algorithm's own class may define under either spelling: the one nearest to that class wins."""
-    for kind in type(owner).__mro__:
-        for spelling in (name, pascal(name)):
-            if spelling in vars(kind):
-                return getattr(owner, spelling)
-    raise AttributeError(f"'{type(owner).__name__}' object has no attribute '{name}'")
+    found = _nearest(type(owner), name)
+    if found is None:
+        raise AttributeError(f"'{type(owner).__name__}' object has no attribute '{name}'")
+    return getattr(owner, found[1])
 
 
 def overridden(owner: Any, name: str) -> Any:
     """A callback that an algorithm's own class defines; None where only the engine's base class does."""
-    for kind in type(owner).__mro__:
+    found = _nearest(type(owner), name)
+    if found is None or found[0].__module__.startswith("workbench.engines.embedded."):
+        return None
+    return getattr(owner, found[1])
+
+
+@cache
+def _nearest(kind: Any, name: str) -> tuple[type, str] | None:
+    """The class nearest to a type that defines a method, and under which spelling."""
+    for base in kind.__mro__:
         for spelling in (name, pascal(name)):
-            if spelling in vars(kind):
-                return None if kind.__module__.startswith("workbench.engines.embedded.") else getattr(owner, spelling)
+            if spelling in vars(base):
+                return base, spelling
     return None
 
 

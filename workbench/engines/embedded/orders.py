@@ -167,11 +167,11 @@ class OrderRequest(ClrObject):
 class SubmitOrderRequest(OrderRequest):
     """What was asked for when the order was placed."""
 
-    def __init__(self, order: Order, response: OrderResponse) -> None:
-        super().__init__(order, order.created, response, order.tag)
-        self._quantity, self._limit, self._stop, self._trigger = order.quantity, order.limit, order.stop, order.trigger
+    def __init__(self, order: Order, response: OrderResponse, quantity: Decimal, limit: Decimal | None, stop: Decimal | None,
+                 trigger: Decimal | None, trail: Decimal, tag: str) -> None:
+        super().__init__(order, order.created, response, tag)
+        self._quantity, self._limit, self._stop, self._trigger, self._trail = quantity, limit, stop, trigger, trail
         self.symbol, self.order_type, self.trailing_as_percentage = order.security.symbol, order.type, order.trail_is_percent
-        self._trail = order.trail
 
     @property
     def order_request_type(self) -> OrderRequestType:
@@ -245,10 +245,14 @@ class OrderTicket(ClrObject):
     """What an algorithm holds of an order it placed: follow it, change it, take it back."""
 
     def __init__(self, order: Order, book: "Book", response: OrderResponse) -> None:
-        self._order, self._book = order, book
-        self.submit_request = SubmitOrderRequest(order, response)
+        self._order, self._book, self._response = order, book, response
+        self._asked = order.quantity, order.limit, order.stop, order.trigger, order.trail, order.tag    # what an update may change
         self.cancel_request: CancelOrderRequest | None = None
         self._updates: list[UpdateOrderRequest] = []
+
+    @property
+    def submit_request(self) -> SubmitOrderRequest:
+        return SubmitOrderRequest(self._order, self._response, *self._asked)
 
     @property
     def order_id(self) -> int:

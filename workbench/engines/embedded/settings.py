@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from workbench.engines.embedded import targets
@@ -34,9 +35,8 @@ class AlgorithmSettings(ClrValues):
 
     def sizes(self) -> targets.Sizes:
         """The part that sizing reads, exact."""
-        free = self.free_portfolio_value
-        return targets.Sizes(decimal(self.free_portfolio_value_percentage), None if free is None else decimal(free),
-                             decimal(self.minimum_order_margin_portfolio_percentage))
+        return _sizes(self.free_portfolio_value_percentage, self.free_portfolio_value,
+                      self.minimum_order_margin_portfolio_percentage)
 
     def free(self, value: Decimal) -> Decimal:
         """Dollars of a portfolio's value that sizing leaves alone."""
@@ -48,6 +48,11 @@ class AlgorithmSettings(ClrValues):
         for name, value in ONLY.items():
             if getattr(self, name) != value:
                 raise NotSupported(f"settings.{name} = {getattr(self, name)}")
+
+
+@lru_cache(maxsize=16)
+def _sizes(percentage: Any, free: Any, minimum: Any) -> targets.Sizes:
+    return targets.Sizes(decimal(percentage), None if free is None else decimal(free), decimal(minimum))
 
 
 # Settings that this engine has at Lean's default only.
