@@ -14,7 +14,7 @@ SAMPLE = Path(__file__).parents[2] / "shared" / "lean-golden" / "sample"
 ORDER_SCRIPT = GOLDEN / "order_script.py"
 
 # Printed statistics that are not computed from the samples yet.
-NOT_PRINTED = {"Estimated Strategy Capacity", "Lowest Capacity Asset"}
+NOT_PRINTED: set[str] = set()
 REQUIRED = ("market-times", "splits-and-dividends", "rebalance-default", "rebalance-bps-costs", "rebalance-ib-margin-raw",
             "rebalance-scheduled-1000")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from workbench.engines.embedded.clr import ZERO
+from workbench.engines.embedded.decimals import added, normal, product, quotient
 from workbench.engines.embedded.security import Security, Tape
 from workbench.engines.embedded.valuation import Valuation
 
@@ -98,18 +99,19 @@ class Account:
         """
         _ = self.holdings_value, self.margin_used      # as they were: the fill moves both
         self._count_out(security)
+        price = normal(price)
         held, closed = security.quantity, None
         if held * quantity < 0:
             closing = min(abs(quantity), abs(held)).copy_sign(held)
-            closed = (price - security.average_price) * closing
-            security.profit += closed
+            closed = added(product(price, closing), product(security.average_price, -closing))
+            security.profit = added(security.profit, closed)
             security.last_trade_profit = closed
-            self.profit += closed
+            self.profit = added(self.profit, closed)
         now = held + quantity
         if now == 0:
             security.average_price = ZERO
         elif held * quantity >= 0:
-            security.average_price = (security.average_price * held + price * quantity) / now
+            security.average_price = quotient(added(product(security.average_price, held), product(price, quantity)), now)
         elif abs(quantity) > abs(held):
             security.average_price = price
         security.quantity = now
@@ -128,9 +130,12 @@ class Account:
         return closed
 
     def dividend(self, security: Security, per_share: Decimal) -> None:
-        """Raw mode: cash for the shares held at 00:00 of the ex-date."""
+        """Raw mode: cash for the shares held at 00:00 of the ex-date. It is profit of the stock and of the account."""
         if security.quantity:
-            self.cash += (security.quantity * per_share).quantize(CENT, ROUND_HALF_EVEN)
+            paid = (security.quantity * per_share).quantize(CENT, ROUND_HALF_EVEN)
+            self.cash += paid
+            security.profit += paid
+            self.profit += paid
 
     def split(self, security: Security, factor: Decimal, reference_price: Decimal) -> None:
         """Raw mode: whole shares at the new count, cash for the fraction at the reference price on the new basis."""

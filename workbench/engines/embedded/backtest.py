@@ -3,6 +3,7 @@
 The loop has work only where something happens: a bar nobody looks at, with no order pending, costs a tuple.
 """
 
+from calendar import timegm
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +18,8 @@ from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.book import Book
 from workbench.engines.embedded.clock import Hours, local_of, midnight, utc_of
 from workbench.engines.embedded.clr import overridden
-from workbench.engines.embedded.enums import DataNormalizationMode, DelistingType, Resolution, SplitType
+from workbench.engines.embedded.decimals import added, normal
+from workbench.engines.embedded.enums import DataNormalizationMode, DelistingType, OrderStatus, Resolution, SplitType
 from workbench.engines.embedded.feed import Actions, Feed, Step
 from workbench.engines.embedded.log import Log
 from workbench.engines.embedded.models import BrokerageModel, DefaultBrokerageModel
@@ -36,10 +38,12 @@ from workbench.engines.embedded.slices import (
     TradeBars,
     bar_of,
 )
+from workbench.engines.embedded.trades import Trades
 from workbench.errors import NotSupported
 from workbench.market.calendar import read_calendar
 
 BEFORE_CLOSE = timedelta(minutes=10)
+NOTHING_LEFT = "AlgorithmManager.Run(): Portfolio value is less than or equal to zero, stopping algorithm."
 CALLBACKS = ("on_data", "on_order_event", "on_end_of_day", "on_dividends", "on_splits", "on_delistings",
              "on_symbol_changed_events", "on_end_of_algorithm", "on_margin_call", "on_margin_call_warning", "on_warmup_finished")
 
@@ -68,7 +72,7 @@ class Backtest:
         self.tape = self.feed.tape([])
         self.account = Account(self.tape)
         self.book = Book(self)
-        self.sampler = Sampler(self.account)
+        self.sampler, self.trades = Sampler(), Trades()
         self.algorithm: Any = None
         self._next_margin_look = 0
         self._hooks: dict[str, Callable[..., Any] | None] = {}
@@ -96,10 +100,12 @@ class Backtest:
 
     def note_closed(self, profit: Decimal, fee: Decimal) -> None:
         """Remember a closing's profit the way Lean's `profitLoss` counts it: twice the closing order's fee is taken off."""
-        self.closed_profits.append((self.utc, profit - 2 * fee))
+        self.closed_profits.append((self.utc, added(profit, -2 * normal(fee))))
 
     def tell(self, event: Event) -> None:
         """Tell the algorithm of an order event. An exception there ends the run at the next step's check, as in Lean."""
+        if event.status is OrderStatus.FILLED:
+            self.trades.fill(event)
         callback = self._hooks.get("on_order_event")
         if callback is not None:
             self._call(callback, "Order Event Handler", OrderEvent(event, self.book))
@@ -113,7 +119,13 @@ class Backtest:
         if sessions and self.hours.open_of(sessions[0]) < begin and self._resolutions() == {Resolution.DAILY}:
             del sessions[0]                 # a daily bar that began before the run is not part of it
         self._begin(begin, sessions)
+        last = timegm(self.start.timetuple())       # as Lean has it where no slice comes: the date, taken for UTC
         for step in self.feed.steps(self.securities, sessions, begin):
+            last = step.utc
+            if self.account.value <= 0:
+                self.log.error(NOTHING_LEFT, self.local)
+                self.stopped = "the account has nothing left"
+                break
             if self.warming_up and step.utc > self._start_utc:
                 self._run_scheduled(self._start_utc - 1)
                 self._advance(self._start_utc, midnight(self.start))
@@ -125,11 +137,12 @@ class Backtest:
             self._take(step)
             if self._over():
                 break
-        self.sampler.finish(self.utc)
         if self.runtime_error is None:
             end = self._hooks.get("on_end_of_algorithm")
             if end is not None:
                 self._call(end, "On End Of Algorithm")
+        if not self.warming_up:
+            self.sampler.finish(last, completed=self.runtime_error is None)
 
     def _beginning(self) -> datetime:
         """When the run's data begins: the first day's 00:00, or what is to warm up before it."""
@@ -148,7 +161,7 @@ class Backtest:
 
     def _end_warm_up(self) -> None:
         self.warming_up = False
-        self.sampler.begin(self.utc)
+        self.sampler.begin(self)
         finished = self._hooks.get("on_warmup_finished")
         if finished is not None:
             self._call(finished, "OnWarmupFinished")
@@ -171,7 +184,7 @@ class Backtest:
         self._schedule_ends_of_day(sessions)
         self.warming_up, self.initialized = self.warm_up is not None, True
         if not self.warming_up:
-            self.sampler.begin(self.utc)
+            self.sampler.begin(self)
 
     def _move_to(self, step: Step) -> None:
         self._advance(step.utc, step.local)
@@ -209,14 +222,14 @@ class Backtest:
             self._call(on_data, "OnData", arrived)
         self.book.drain()
         self.book.scan()
-        if not self.warming_up and self.sampler.sample(self.utc) <= 0:
-            self.log.error("AlgorithmManager.Run(): Portfolio value is less than or equal to zero, stopping algorithm.", self.local)
-            self.stopped = "the account has nothing left"
+        self.trades.look()
+        if not self.warming_up:
+            self.sampler.sample(self.utc)
 
     def _advance(self, utc: int, local: datetime) -> None:
         """Move the clock; the midnights it passes are sampled."""
         if not self.warming_up:
-            self.sampler.pass_midnights(self.utc, utc, self.local, local)
+            self.sampler.pass_midnights(local)
         self.utc, self.local = utc, local
 
     def _run_scheduled(self, until: int) -> None:
@@ -256,6 +269,7 @@ class Backtest:
                 self.account.dividend(security, per_share)
         for security, factor, reference, kind in actions.splits:
             if kind is SplitType.SPLIT_OCCURRED and security.mode is DataNormalizationMode.RAW:
+                self.trades.split(security, factor)
                 self.account.split(security, factor, reference)
                 self.book.split(security, factor)
         for security, kind_of_end in actions.delistings:

@@ -22,6 +22,7 @@ from workbench.engines.embedded.orders import (
     Order,
     OrderResponse,
     OrderTicket,
+    Quoted,
     UpdateOrderFields,
     number_text,
 )
@@ -89,7 +90,7 @@ class Book:
             return OrderTicket(order, self, OrderResponse(code, text))
         self._round_prices(order)
         order.id = len(self.orders) + 1
-        order.created, order.submission_price = self.run.utc, security.price
+        order.created, order.submitted = self.run.utc, _quoted(security)
         self.orders.append(order)
         ticket = self._tickets[order.id] = OrderTicket(order, self, OrderResponse())
         self.drain()
@@ -369,6 +370,12 @@ class Book:
     def _tell(self, event: Event) -> None:
         self.events.append(event)
         self.run.tell(event)
+
+
+def _quoted(security: Security) -> Quoted:
+    quote, last = security.quote, security.price
+    bid, ask = (None, None) if quote is None else (quote.bid, quote.ask)
+    return Quoted(last if bid is None else bid.close, last if ask is None else ask.close, last)
 
 
 def no_price(security: Security) -> str:

@@ -18,7 +18,7 @@ from workbench.engines.embedded.algorithm import QCAlgorithm
 from workbench.engines.embedded.backtest import Backtest
 from workbench.engines.embedded.clr import hook
 from workbench.engines.embedded.log import Log
-from workbench.engines.embedded.results import VERSION, State, write_results
+from workbench.engines.embedded.results import VERSION, State, data_requests, write_data_monitor, write_results
 from workbench.errors import NotSupported, WorkbenchError
 
 
@@ -50,6 +50,8 @@ def launch(config: Mapping[str, Any]) -> int:
                                parameters=parameters)
     log.trace("\n" + "".join(f"STATISTICS:: {name} {value}\n" for name, value in statistics.items()))
     log.trace("Engine.Main(): Analysis Completed and Results Posted.")
+    if run is not None:
+        log.trace(f"DataMonitor.GenerateReport():{write_data_monitor(results, data_requests(run), datetime.now(UTC))}")
     log.trace(f"Engine.Main(): Packet removed from queue: {algorithm_id}")
     log.close()
     return 0 if state.status == "Completed" else 1

@@ -5,7 +5,7 @@ Prices and quantities are exact in the core (`Order`, `Event`); the objects an a
 
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from workbench.engines.embedded.clock import utc_time
 from workbench.engines.embedded.clr import ZERO, ArgumentException, ClrObject, ClrValues, decimal, overloaded, pascal, real, text
@@ -29,11 +29,19 @@ CLOSED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.INVALID)
 TYPE_WORDS = {kind: "".join(word.capitalize() for word in str(kind).split("_")) for kind in OrderType}
 
 
+class Quoted(NamedTuple):
+    """Prices at one moment; without quotes all three are the last one."""
+
+    bid: Decimal
+    ask: Decimal
+    last: Decimal
+
+
 class Order:
     """One order in the core. `quantity` is signed; `trigger` is the touch price of limit-if-touched."""
 
     __slots__ = ("average_price", "canceled", "created", "error", "events", "filled", "id", "last_fill", "last_update", "limit",
-                 "quantity", "requests", "security", "status", "stop", "submission_price", "tag", "tif", "touched", "trail",
+                 "quantity", "requests", "security", "status", "stop", "submitted", "tag", "tif", "touched", "trail",
                  "trail_is_percent", "trigger", "type")
 
     def __init__(self, kind: OrderType, security: Security, quantity: Decimal, tag: str, tif: TimeInForce, created: int) -> None:
@@ -46,7 +54,8 @@ class Order:
         self.trail = ZERO
         self.trail_is_percent = False
         self.touched = False
-        self.filled = self.average_price = self.submission_price = ZERO
+        self.filled = self.average_price = ZERO
+        self.submitted = Quoted(ZERO, ZERO, ZERO)
         self.events = 0
         self.requests = 1
         self.error = OrderResponseErrorCode.NONE

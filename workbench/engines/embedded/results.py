@@ -1,7 +1,9 @@
 """The result files, with Lean's names, keys and number formats, so that a reader of Lean's results reads ours."""
 
 import json
+import os
 import platform
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,15 +13,29 @@ from typing import Any
 
 from workbench import files
 from workbench.engines.embedded.backtest import Backtest
-from workbench.engines.embedded.clock import utc_time
-from workbench.engines.embedded.clr import pascal
+from workbench.engines.embedded.charts import Charts, Text, charts, summary_chart
+from workbench.engines.embedded.clr import ZERO, pascal
+from workbench.engines.embedded.decimals import added, grouped, normal, number, rounded, text
 from workbench.engines.embedded.enums import OrderType
 from workbench.engines.embedded.orders import Event, Order, direction_of
-from workbench.engines.embedded.sampling import Series
-from workbench.engines.embedded.statistics import Outcome, printed, risk_free_rate
+from workbench.engines.embedded.securities import unrealized_after_fee
+from workbench.engines.embedded.statistics import (
+    RATES,
+    TICKS_A_SECOND,
+    Outcome,
+    Performance,
+    Rates,
+    duration,
+    instant,
+    printed,
+    rolling_performances,
+    total_performance,
+)
 from workbench.engines.embedded.times_in_force import DayTimeInForce, GoodTilDateTimeInForce
+from workbench.engines.embedded.trades import Trade
 
 VERSION = "v2.5.0.0"        # of Lean, whose behaviour of August 2026 this engine gives
+NOTHING = Performance({}, {}, [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +50,36 @@ class State:
 
 def write_results(folder: Path, algorithm_id: str, run: Backtest | None, state: State, *, name: str,
                   parameters: Mapping[str, str]) -> dict[str, str]:
-    """Write `<id>.json`, `<id>-order-events.json` (only where there were events) and `<id>-log.txt`; returns the statistics."""
-    statistics = {} if run is None or not run.initialized else _statistics(run)
-    body: dict[str, Any] = {
-        "charts": {} if run is None else _charts(run),
-        "orders": Raw({} if run is None else {str(order.id): order_json(order) for order in run.book.orders}),
-        "profitLoss": {} if run is None else dict(_profit_loss(run)),
+    """Write `<id>.json`, `<id>-summary.json`, `<id>-order-events.json` (where there were events) and `<id>-log.txt`.
+
+    Returns the printed statistics, none where the run never began. Lean's `analysis`, advice in words, is left empty.
+    """
+    ended = datetime.now(UTC)
+    begun = run if run is not None and run.initialized else None
+    outcome = None if begun is None else _outcome(begun)
+    total = NOTHING if outcome is None else total_performance(outcome)
+    statistics = {} if begun is None else _statistics(begun, total)
+    shared: dict[str, Any] = {
         "statistics": statistics,
-        "runtimeStatistics": {} if run is None or not run.initialized else _runtime_statistics(run),
-        "state": _state(state, run, name),
+        "runtimeStatistics": {} if begun is None else _runtime_statistics(begun, statistics),
+        "state": _state(state, run, name, ended),
+        "serverStatistics": _server_statistics(state, ended),
         "algorithmConfiguration": {} if run is None else _configuration(run, name, parameters),
     }
+    rolling = {} if outcome is None else {key: _performance(of) for key, of in rolling_performances(outcome).items()}
+    body = {
+        "rollingWindow": rolling,
+        "charts": {} if begun is None else charts(begun.sampler, begun.securities),
+        "orders": {} if run is None else {str(order.id): Text(order_json(order)) for order in run.book.orders},
+        "profitLoss": {} if outcome is None else {_moment(at): profit for at, profit in outcome.profits},
+        **shared,
+        "totalPerformance": _performance(total, [_trade(trade, f"{algorithm_id}-{n}") for n, trade in enumerate(total.trades)]),
+        "analysis": [],
+    }
     files.write(folder / f"{algorithm_id}.json", lean_json(body))
+    summary: Charts = {} if begun is None else summary_chart(begun.sampler.equity)
+    files.write(folder / f"{algorithm_id}-summary.json", lean_json(
+        {"rollingWindow": {}, "charts": summary, **shared, "totalPerformance": _performance(total)}))
     if run is not None and run.book.events:
         lines = ",".join(event_json(event, algorithm_id) for event in run.book.events)
         files.write(folder / f"{algorithm_id}-order-events.json", f"[{lines}]")
@@ -53,32 +87,46 @@ def write_results(folder: Path, algorithm_id: str, run: Backtest | None, state: 
     return statistics
 
 
-def number(value: Decimal) -> str:
-    """A decimal as Newtonsoft writes it: always with a point, without trailing zeros."""
-    text = format(value.normalize(), "f") if value else "0"
-    return text if "." in text else f"{text}.0"
+def data_requests(run: Backtest) -> list[tuple[str, bool]]:
+    """The data files a run has asked for, each once, and whether they were there."""
+    asked = [*run.requests]
+    if run.initialized:
+        asked.append((f"/{RATES.as_posix()}", (run.feed.folder / RATES).is_file()))
+    return list(dict(asked).items())
 
 
-def instant(utc: int) -> str:
-    """`2013-10-07T13:31:00Z`."""
-    return f"{utc_time(utc):%Y-%m-%dT%H:%M:%SZ}"
-
-
-class Raw(dict[str, str]):
-    """An object whose values are JSON text already."""
+def write_data_monitor(folder: Path, requests: Iterable[tuple[str, bool]], now: datetime) -> str:
+    """Write which data files were found and which were not, and the report of both. Returns the report's lines for the log."""
+    found = [path for path, ok in requests if ok]
+    missing = [path for path, ok in requests if not ok]
+    stamp = f"{now:%Y%m%d%H%M%S}{now.microsecond // 1000:03d}"
+    for name, paths in (("succeeded", found), ("failed", missing)):
+        files.write(folder / f"{name}-data-requests-{stamp}.txt", "".join(f"{path}\n" for path in paths))
+    count = len(found) + len(missing)
+    share = round(100 * len(missing) / count, 0) if count else 0.0
+    files.write(folder / f"data-monitor-report-{stamp}.json", json.dumps({
+        "succeeded-data-requests-count": len(found), "failed-data-requests-count": len(missing),
+        "succeeded-universe-data-requests-count": 0, "failed-universe-data-requests-count": 0,
+        "total-data-requests-count": count, "failed-data-requests-percentage": share,
+        "total-universe-data-requests-count": 0, "failed-universe-data-requests-percentage": 0.0, "data-request-rates": [],
+    }, separators=(",", ":")))
+    return "\n".join(["", *(f"DATA USAGE:: {line}" for line in (
+        f"Total data requests {count}", f"Succeeded data requests {len(found)}", f"Failed data requests {len(missing)}",
+        f"Failed data requests percentage {share:g}%", "Total universe data requests 0", "Succeeded universe data requests 0",
+        "Failed universe data requests 0", "Failed universe data requests percentage 0%"))])
 
 
 def lean_json(value: Any, indent: int = 0) -> str:
     """Indented JSON with Lean's numbers."""
     pad, inner = " " * indent, " " * (indent + 2)
-    if isinstance(value, Raw):
-        items = ",\n".join(f"{inner}{json.dumps(key)}: {text}" for key, text in value.items())
-        return f"{{\n{items}\n{pad}}}" if items else "{}"
+    if isinstance(value, Text):
+        return value
     if isinstance(value, Mapping):
         items = ",\n".join(f"{inner}{json.dumps(str(key))}: {lean_json(item, indent + 2)}" for key, item in value.items())
         return f"{{\n{items}\n{pad}}}" if items else "{}"
     if isinstance(value, list | tuple):
-        return "[" + ",".join(lean_json(item, indent + 2) for item in value) + "]"
+        items = ",\n".join(f"{inner}{lean_json(item, indent + 2)}" for item in value)
+        return f"[\n{items}\n{pad}]" if items else "[]"
     if isinstance(value, Decimal):
         return number(value)
     return json.dumps(value, ensure_ascii=False)
@@ -94,28 +142,28 @@ def event_json(event: Event, algorithm_id: str) -> str:
         f'"symbolPermtick":"{identifier.split(" ")[0]}","time":{event.utc}.0,"status":"{_camel(event.status)}"',
     ]
     if event.fee is not None:
-        parts.append(f'"orderFeeAmount":{number(event.fee)},"orderFeeCurrency":"{event.fee_currency}"')
-    parts.append(f'"fillPrice":{number(event.fill_price)},"fillPriceCurrency":"{event.fee_currency}",'
+        parts.append(f'"orderFeeAmount":{number(normal(event.fee))},"orderFeeCurrency":"{event.fee_currency}"')
+    parts.append(f'"fillPrice":{number(normal(event.fill_price))},"fillPriceCurrency":"{event.fee_currency}",'
                  f'"fillQuantity":{number(event.fill_quantity)},"direction":"{_camel(direction_of(event.quantity))}"')
     if event.message:
         parts.append(f'"message":{json.dumps(event.message, ensure_ascii=False)}')
     parts.append(f'"isAssignment":false,"quantity":{number(event.quantity)}')
     if event.stop is not None:
-        parts.append(f'"stopPrice":{number(event.stop)}')
+        parts.append(f'"stopPrice":{number(normal(event.stop))}')
     if event.limit is not None:
-        parts.append(f'"limitPrice":{number(event.limit)}')
+        parts.append(f'"limitPrice":{number(normal(event.limit))}')
     return "{" + ",".join(parts) + "}"
 
 
 def order_json(order: Order) -> str:
     """One order of the result file."""
     symbol = order.security.symbol
-    price = number(order.submission_price)
+    price, submitted = normal(order.average_price), order.submitted
     parts = [
         *_own_prices(order),
         f'"type":{int(order.type)},"id":{order.id},"contingentId":0,"brokerId":["{order.id}"]',
         f'"symbol":{{"value":"{symbol}","id":"{symbol.id}","permtick":"{symbol}"}}',
-        f'"price":{number(order.average_price)},"priceCurrency":"USD"',
+        f'"price":{number(price)},"priceCurrency":"USD"',
         f'"time":"{instant(order.created)}","createdTime":"{instant(order.created)}"',
     ]
     for key, utc in (("lastFillTime", order.last_fill), ("lastUpdateTime", order.last_update), ("canceledTime", order.canceled)):
@@ -124,22 +172,36 @@ def order_json(order: Order) -> str:
     parts += [
         f'"quantity":{number(order.quantity)},"status":{int(order.status)},"tag":{json.dumps(order.tag, ensure_ascii=False)}',
         f'"properties":{{"timeInForce":{_tif(order)}}}',
-        f'"securityType":1,"direction":{int(direction_of(order.quantity))},"value":{number(order.filled * order.average_price)}',
-        f'"orderSubmissionData":{{"bidPrice":{price},"askPrice":{price},"lastPrice":{price}}}',
-        f'"isMarketable":{json.dumps(order.type is OrderType.MARKET)},"priceAdjustmentMode":{int(order.security.mode)}',
+        f'"securityType":1,"direction":{int(direction_of(order.quantity))},"value":{number(order.quantity * price)}',
+        f'"orderSubmissionData":{{"bidPrice":{number(submitted.bid)},"askPrice":{number(submitted.ask)},'
+        f'"lastPrice":{number(submitted.last)}}}',
+        f'"isMarketable":{json.dumps(_is_marketable(order))},"priceAdjustmentMode":{int(order.security.mode)}',
     ]
     return "{" + ",".join(parts) + "}"
 
 
+def _is_marketable(order: Order) -> bool:
+    """Whether it would fill at once; a limit by what was quoted when it was sent."""
+    if order.type is not OrderType.LIMIT or order.limit is None:
+        return order.type is OrderType.MARKET
+    return order.limit >= order.submitted.ask if order.quantity > 0 else order.limit <= order.submitted.bid
+
+
 def _own_prices(order: Order) -> list[str]:
-    named = {"limitPrice": order.limit, "stopPrice": order.stop, "triggerPrice": order.trigger}
-    parts = [f'"{key}":{number(price)}' for key, price in named.items() if price is not None]
+    stop, limit, trigger = (None if price is None else number(price) for price in (order.stop, order.limit, order.trigger))
+    parts = []
+    if trigger is not None:
+        parts.append(f'"triggerPrice":{trigger}')
+    if order.type is OrderType.TRAILING_STOP:
+        parts.append(f'"trailingAmount":{number(order.trail)},"trailingAsPercentage":{json.dumps(order.trail_is_percent)}')
+    if stop is not None:
+        parts.append(f'"stopPrice":{stop}')
     if order.type is OrderType.STOP_LIMIT:
         parts.append(f'"stopTriggered":{json.dumps(order.touched)}')
-    elif order.type is OrderType.LIMIT_IF_TOUCHED:
+    if limit is not None:
+        parts.append(f'"limitPrice":{limit}')
+    if order.type is OrderType.LIMIT_IF_TOUCHED:
         parts.append(f'"triggerTouched":{json.dumps(order.touched)}')
-    elif order.type is OrderType.TRAILING_STOP:
-        parts.append(f'"trailingAmount":{number(order.trail)},"trailingAsPercentage":{json.dumps(order.trail_is_percent)}')
     return parts
 
 
@@ -152,68 +214,75 @@ def _tif(order: Order) -> str:
     return "{}"
 
 
-def _statistics(run: Backtest) -> dict[str, str]:
-    return printed(Outcome(
-        sampler=run.sampler, profits=run.closed_profits, orders=len(run.book.orders), fees=run.account.fees,
-        start_equity=run.sampler.equity.points[0][1] if run.sampler.equity.points else run.account.value,
-        rate=risk_free_rate(run.feed.folder, run.sampler),
-    ))
+def _outcome(run: Backtest) -> Outcome:
+    return Outcome(run.sampler, list(_profit_loss(run.closed_profits)), run.trades.closed, Rates.read(run.feed.folder))
 
 
-def _charts(run: Backtest) -> dict[str, Any]:
-    sampler = run.sampler
-    candles = [[utc, *([round(value, 4)] * 4)] for utc, value in sampler.equity.points]
-    return {
-        "Strategy Equity": _chart("Strategy Equity", {
-            "Equity": {"name": "Equity", "unit": "$", "index": 0, "seriesType": 2, "values": candles},
-            "Return": _series("Return", "%", 1, 3, sampler.returns),
-        }),
-        "Portfolio Turnover": _chart("Portfolio Turnover", {
-            "Portfolio Turnover": _series("Portfolio Turnover", "%", 0, 0, sampler.turnover),
-        }),
-    }
+def _profit_loss(closed: Iterable[tuple[int, Decimal]]) -> Iterable[tuple[int, Decimal]]:
+    """Closings by their time in milliseconds; one at a time already taken is moved on, as Lean's dictionary needs."""
+    last = -1
+    for utc, profit in closed:
+        last = max(utc * 1000, last + 1)
+        yield last, profit
 
 
-def _chart(name: str, series: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name, "chartType": 0, "series": dict(series)}
+def _moment(milliseconds: int) -> str:
+    utc, rest = divmod(milliseconds, 1000)
+    return f"{instant(utc)[:-1]}.{rest:03d}Z".replace(".000Z", "Z")
 
 
-def _series(name: str, unit: str, index: int, kind: int, series: Series) -> dict[str, Any]:
-    values = [[utc, Decimal(format(value, ".7g"))] for utc, value in series.points]
-    return {"name": name, "unit": unit, "index": index, "seriesType": kind, "values": values, "color": "",
-            "scatterMarkerSymbol": "none"}
+def _statistics(run: Backtest, total: Performance) -> dict[str, str]:
+    lowest = run.sampler.estimate.lowest
+    return printed(total, orders=len(run.book.orders), fees=run.account.fees, capacity=run.sampler.estimate.capacity,
+                   lowest="" if lowest is None else str(lowest.symbol.id))
 
 
-def _profit_loss(run: Backtest) -> Iterable[tuple[str, Decimal]]:
-    """Closings by their time; a second one at the same time is moved by a millisecond, as Lean's dictionary needs."""
-    taken: dict[int, int] = {}
-    for utc, profit in run.closed_profits:
-        shift = taken.get(utc, 0)
-        taken[utc] = shift + 1
-        yield (f"{instant(utc)[:-1]}.{shift:03d}Z" if shift else instant(utc)), profit
-
-
-def _runtime_statistics(run: Backtest) -> dict[str, str]:
+def _runtime_statistics(run: Backtest, statistics: Mapping[str, str]) -> dict[str, str]:
     account = run.account
-    held = sum((abs(s.quantity) * s.price for s in account.held), Decimal(0))
-    start = run.sampler.equity.points[0][1]
-    open_profit = sum((s.unrealized for s in account.held), Decimal(0))
-    return {
-        "Equity": f"${account.value:,.2f}",
-        "Fees": f"-${account.fees:,.2f}",
-        "Holdings": f"${held:,.2f}",
-        "Net Profit": f"${account.profit - account.fees:,.2f}",
-        "Return": f"{(account.value / start - 1) * 100:.2f} %" if start else "0 %",
-        "Unrealized": f"${open_profit:,.2f}",
-        "Volume": f"${account.sale_volume:,.2f}",
+    start = run.sampler.start_equity
+    gained = (account.value - start) / start * 100 if start > 0 else ZERO
+    values = {
         **run.algorithm.runtime_statistics,
+        "Probabilistic Sharpe Ratio": statistics["Probabilistic Sharpe Ratio"],
+        "Unrealized": f"${grouped(added(*(unrealized_after_fee(s) for s in account.held)))}",
+        "Fees": f"-${grouped(account.fees)}",
+        "Net Profit": f"${grouped(added(*(added(s.profit, -s.fees) for s in account.securities)))}",
+        "Return": f"{grouped(gained)} %",
+        "Equity": f"${grouped(account.value)}",
+        "Holdings": f"${grouped(sum((abs(s.quantity) * s.price for s in account.held), ZERO))}",
+        "Volume": f"${grouped(account.sale_volume)}",
+    }
+    return dict(sorted(values.items(), key=lambda item: item[0].casefold()))
+
+
+def _performance(of: Performance, trades: list[Text] | None = None) -> dict[str, Any]:
+    """Statistics of one span; decimals in them are texts of at most four places."""
+    return {
+        "tradeStatistics": {key: text(rounded(value, 4)) if isinstance(value, Decimal) else value
+                            for key, value in of.of_trades.items()},
+        "portfolioStatistics": {key: text(rounded(value, 4)) for key, value in of.portfolio.items()},
+        "closedTrades": trades or [],
     }
 
 
-def _state(state: State, run: Backtest | None, name: str) -> dict[str, str]:
+def _trade(trade: Trade, name: str) -> Text:
+    """One closed trade. Lean's `id` is drawn; ours is the same in every run of the same algorithm id."""
+    symbol = trade.security.symbol
+    return Text(
+        f'{{"id":"{uuid.uuid5(uuid.NAMESPACE_OID, name)}",'
+        f'"symbols":[{{"value":"{symbol}","id":"{symbol.id}","permtick":"{symbol}"}}],'
+        f'"entryTime":"{instant(trade.entered)}","entryPrice":{number(trade.entry_price)},"direction":{0 if trade.is_long else 1},'
+        f'"quantity":{number(trade.quantity)},"exitTime":"{instant(trade.exited)}","exitPrice":{number(trade.exit_price)},'
+        f'"profitLoss":{number(trade.profit)},"totalFees":{number(trade.fees)},"mae":{number(trade.adverse)},'
+        f'"mfe":{number(trade.favorable)},"duration":"{duration((trade.exited - trade.entered) * TICKS_A_SECOND)}",'
+        f'"endTradeDrawdown":{number(trade.given_back)},"isWin":{json.dumps(trade.profit > 0)},"orderIds":{list(trade.orders)}}}'
+    )
+
+
+def _state(state: State, run: Backtest | None, name: str, ended: datetime) -> dict[str, str]:
     return {
         "StartTime": f"{state.started:%Y-%m-%dT%H:%M:%SZ}",
-        "EndTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "EndTime": f"{ended:%Y-%m-%dT%H:%M:%SZ}",
         "RuntimeError": state.runtime_error,
         "StackTrace": state.stack_trace,
         "LogCount": str(len(run.log.user_lines) if run else 0),
@@ -223,6 +292,30 @@ def _state(state: State, run: Backtest | None, name: str) -> dict[str, str]:
         "Hostname": platform.node(),
         "Status": state.status,
     }
+
+
+def _server_statistics(state: State, ended: datetime) -> dict[str, str]:
+    up = int((ended - state.started).total_seconds())
+    times = os.times()
+    busy = (times.user + times.system) / max((ended - state.started).total_seconds(), 0.001) * 100
+    return {
+        "CPU Usage": f"{busy:.1f}%",
+        "Used RAM (MB)": str(_memory_mb()),
+        "Total RAM (MB)": "2147483647",
+        "Hostname": platform.node(),
+        "LEAN Version": VERSION,
+        "Up Time": f"{up // 86400}d {up // 3600 % 24:02d}:{up // 60 % 60:02d}:{up % 60:02d}",
+    }
+
+
+def _memory_mb() -> int:
+    """The most memory the process has had; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
 
 def _configuration(run: Backtest, name: str, parameters: Mapping[str, str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from workbench.engines.embedded.clr import (
     overloaded,
     real,
 )
+from workbench.engines.embedded.decimals import added, product
 from workbench.engines.embedded.enums import DataNormalizationMode, OrderType, Resolution, SecurityType, TickType
 from workbench.engines.embedded.exchange import EquityExchange, SymbolProperties
 from workbench.engines.embedded.models import (
@@ -452,4 +453,5 @@ def unrealized_after_fee(security: Security) -> Decimal:
     if side is not None:
         price = side.close
     closing = Order(OrderType.MARKET, security, -security.quantity, "", TimeInForce.GOOD_TIL_CANCELED, 0)
-    return (price - security.average_price) * security.quantity - fee_of(closing)
+    held = security.quantity
+    return added(product(price, held), product(security.average_price, -held), -fee_of(closing))

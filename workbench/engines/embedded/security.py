@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.engines.embedded.clr import ZERO
 from workbench.engines.embedded.columns import ONE, Columns, Day
+from workbench.engines.embedded.decimals import product
 from workbench.engines.embedded.enums import DataNormalizationMode, Resolution
 
 MINUTE = timedelta(minutes=1)
@@ -139,7 +140,7 @@ class Security(ABC):
         self._price = price
         if self.quantity:
             self.quantity = (self.quantity / factor).to_integral_value(ROUND_DOWN)
-            self.average_price *= factor
+            self.average_price = product(self.average_price, factor)
 
     def hear_end(self) -> None:
         """Delisted: no price, no trading."""

@@ -1,171 +1,482 @@
-"""Lean's printed statistics, from the equity samples and the closed profits alone (formulas: lean-facts §3.6)."""
+"""Lean's statistics, computed from the samples, the closings' profits and the closed trades alone (formulas: lean-facts §3.6).
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+Doubles where Lean has doubles, decimals where it has decimals: the printed digits depend on it.
+"""
+
+import bisect
+import calendar
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.engines.embedded.orders import number_text
+from workbench.engines.embedded.clr import ZERO
+from workbench.engines.embedded.decimals import HUNDRED, LARGEST, WIDE, added, double_text, of_double, quotient, rounded, text
 from workbench.engines.embedded.sampling import Sampler
+from workbench.engines.embedded.trades import Trade
 
 DAYS_A_YEAR = 252
-HUNDRED = Decimal(100)
+DAY = 86400
+TICKS_A_SECOND = 10_000_000
+ONE, TEN = Decimal(1), Decimal(10)
+RATES = Path("alternative") / "interest-rate" / "usa" / "interest-rate.csv"      # in a data folder
+DEFAULT_RATE = Decimal("0.01")
+NORMAL = NormalDist()
+
+# What Lean's result file calls them, in its order.
+PORTFOLIO = (
+    "averageWinRate", "averageLossRate", "profitLossRatio", "winRate", "lossRate", "expectancy", "startEquity", "endEquity",
+    "compoundingAnnualReturn", "drawdown", "totalNetProfit", "sharpeRatio", "probabilisticSharpeRatio", "sortinoRatio", "alpha",
+    "beta", "annualStandardDeviation", "annualVariance", "informationRatio", "trackingError", "treynorRatio",
+    "portfolioTurnover", "valueAtRisk99", "valueAtRisk95", "drawdownRecovery",
+)
+MONEY_OF_TRADES = (
+    "totalProfitLoss", "totalProfit", "totalLoss", "largestProfit", "largestLoss", "averageProfitLoss", "averageProfit",
+    "averageLoss", "profitLossRatio", "winLossRatio", "winRate", "lossRate", "averageMAE", "averageMFE", "largestMAE",
+    "largestMFE", "maximumClosedTradeDrawdown", "maximumIntraTradeDrawdown", "profitLossStandardDeviation",
+    "profitLossDownsideDeviation", "profitFactor", "sharpeRatio", "sortinoRatio", "profitToMaxDrawdownRatio",
+    "maximumEndTradeDrawdown", "averageEndTradeDrawdown", "totalFees",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Risk-free rates a year: the one in force from each date on. 1 % where the folder has no file, as Lean has it."""
+
+    starts: tuple[int, ...]         # date ordinals, ascending
+    rates: tuple[Decimal, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Rates":
+        """From a data folder."""
+        path = folder / RATES
+        if not path.is_file():
+            return cls((0,), (DEFAULT_RATE,))
+        lines = [line.split(",") for line in path.read_text(encoding="utf-8").split("\n")[1:] if line.strip()]
+        return cls(tuple(date.fromisoformat(day).toordinal() for day, _ in lines),
+                   tuple(Decimal(rate) / HUNDRED for _, rate in lines))
+
+    def on(self, utc: int) -> Decimal:
+        """The rate in force at a moment's UTC date; before the first one that one."""
+        day = datetime.fromtimestamp(utc, UTC).toordinal()
+        return self.rates[max(bisect.bisect_right(self.starts, day) - 1, 0)]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the statistics are made from. `profits` are closings in order of time, `rate` the risk-free rate a year."""
+    """What the statistics are made from.
+
+    `profits` are the closings' profits in order: UTC milliseconds (a second one at the same time a millisecond later), dollars.
+    """
 
     sampler: Sampler
     profits: list[tuple[int, Decimal]]
-    orders: int
-    fees: Decimal
-    start_equity: Decimal
-    rate: float
+    trades: list[Trade]
+    rates: Rates
+    times: list[int] = field(init=False)
+    equity: list[Decimal] = field(init=False)
+    summed_rates: list[Decimal] = field(init=False)
+
+    def __post_init__(self) -> None:
+        candles = self.sampler.equity
+        object.__setattr__(self, "times", [candle.utc for candle in candles])
+        object.__setattr__(self, "equity", [candle.close for candle in candles])
+        sums, total, day, rate = [ZERO], ZERO, None, ZERO
+        for utc in self.times:
+            if utc // DAY != day:
+                day, rate = utc // DAY, self.rates.on(utc)
+            total += rate
+            sums.append(total)
+        object.__setattr__(self, "summed_rates", sums)
 
 
-def printed(outcome: Outcome) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """The statistics of one span of dates. Money, ratios and percent as decimals; times and counts as texts or integers."""
+
+    portfolio: dict[str, Decimal]
+    of_trades: dict[str, Decimal | int | str | None]
+    trades: list[Trade]
+
+
+def total_performance(outcome: Outcome) -> Performance:
+    """Of the whole run."""
+    first, last = _span(outcome)
+    return _performance(outcome, first, last)
+
+
+def rolling_performances(outcome: Outcome) -> dict[str, Performance]:
+    """Of spans of 1, 3, 6 and 12 months up to each month's end and the run's, under Lean's names."""
+    if not outcome.times:
+        return {}
+    first, last = _span(outcome)
+    return {f"M{months}_{end:%Y%m%d}": _performance(outcome, start, end)
+            for months in (1, 3, 6, 12) for start, end in _periods(months, first, last)}
+
+
+def printed(performance: Performance, *, orders: int, fees: Decimal, capacity: Decimal, lowest: str) -> dict[str, str]:
     """The statistics under Lean's names, as text in Lean's form."""
-    values = [value for _, value in outcome.sampler.equity.points]
-    end = values[-1] if values else outcome.start_equity
-    trades = _trades(outcome)
-    risk = _risk(outcome)
-    peak_fall, recovery = _drawdown(outcome)
-    net = end / outcome.start_equity - 1 if outcome.start_equity else Decimal(0)
-    turnover = [value for _, value in outcome.sampler.turnover.points]
+    of = performance.portfolio
+
+    def percent(name: str, places: int) -> str:
+        return f"{text(rounded(of[name] * HUNDRED, places))}%"
+
+    def fixed(name: str, places: int) -> str:
+        return text(rounded(of[name], places))
+
+    def double(name: str) -> str:
+        return double_text(float(of[name]), 3)
+
     return {
-        "Total Orders": str(outcome.orders),
-        "Average Win": f"{_fixed(trades['win'] * 100, 2)}%",
-        "Average Loss": f"{_fixed(trades['loss'] * 100, 2)}%",
-        "Compounding Annual Return": f"{_fixed(_compounded(outcome, end) * 100, 3)}%",
-        "Drawdown": f"{_fixed(peak_fall * 100, 3)}%",
-        "Expectancy": _fixed(trades["expectancy"], 3),
-        "Start Equity": number_text(_round(outcome.start_equity, 2)),
-        "End Equity": _fixed(end, 2),
-        "Net Profit": f"{_fixed(net * 100, 3)}%",
-        "Sharpe Ratio": _short(risk["sharpe"], 3),
-        "Sortino Ratio": _short(risk["sortino"], 3),
-        "Probabilistic Sharpe Ratio": f"{_fixed(Decimal(repr(risk['probabilistic'])) * 100, 3)}%",
-        "Loss Rate": f"{number_text(_round(trades['loss_rate'] * 100, 0))}%",
-        "Win Rate": f"{number_text(_round(trades['win_rate'] * 100, 0))}%",
-        "Profit-Loss Ratio": _fixed(trades["ratio"], 2),
-        "Alpha": "0",
-        "Beta": "0",
-        "Annual Standard Deviation": _short(risk["deviation"], 3),
-        "Annual Variance": _short(risk["deviation"] ** 2, 3),
-        "Information Ratio": _short(risk["information"], 3),
-        "Tracking Error": _short(risk["deviation"], 3),
-        "Treynor Ratio": "0",
-        "Total Fees": f"${outcome.fees.quantize(Decimal('0.01'), ROUND_HALF_UP)}",
-        "Portfolio Turnover": f"{_fixed(sum(turnover, Decimal(0)) / len(turnover) if turnover else Decimal(0), 2)}%",
-        "Drawdown Recovery": str(recovery),
+        "Total Orders": str(orders),
+        "Average Win": percent("averageWinRate", 2),
+        "Average Loss": percent("averageLossRate", 2),
+        "Compounding Annual Return": percent("compoundingAnnualReturn", 3),
+        "Drawdown": percent("drawdown", 3),
+        "Expectancy": fixed("expectancy", 3),
+        "Start Equity": fixed("startEquity", 2),
+        "End Equity": fixed("endEquity", 2),
+        "Net Profit": percent("totalNetProfit", 3),
+        "Sharpe Ratio": double("sharpeRatio"),
+        "Sortino Ratio": double("sortinoRatio"),
+        "Probabilistic Sharpe Ratio": percent("probabilisticSharpeRatio", 3),
+        "Loss Rate": percent("lossRate", 0),
+        "Win Rate": percent("winRate", 0),
+        "Profit-Loss Ratio": fixed("profitLossRatio", 2),
+        "Alpha": double("alpha"),
+        "Beta": double("beta"),
+        "Annual Standard Deviation": double("annualStandardDeviation"),
+        "Annual Variance": double("annualVariance"),
+        "Information Ratio": double("informationRatio"),
+        "Tracking Error": double("trackingError"),
+        "Treynor Ratio": double("treynorRatio"),
+        "Total Fees": f"${_half_up(fees)}",
+        "Estimated Strategy Capacity": f"${two_digits(capacity)}",
+        "Lowest Capacity Asset": lowest,
+        "Portfolio Turnover": percent("portfolioTurnover", 2),
+        "Drawdown Recovery": text(of["drawdownRecovery"]),
     }
 
 
-def risk_free_rate(folder: Path, sampler: Sampler) -> float:
-    """Mean rate in force over the equity samples, as a fraction a year; 1 % where the file is missing, as Lean has it."""
-    path = folder / "alternative" / "interest-rate" / "usa" / "interest-rate.csv"
-    if not path.is_file() or not sampler.equity.points:
-        return 0.01
-    lines = [line.split(",") for line in path.read_text(encoding="utf-8").split("\n")[1:] if line.strip()]
-    starts = np.array([date.fromisoformat(day).toordinal() for day, _ in lines])
-    rates = np.array([float(rate) for _, rate in lines])
-    days = np.array([datetime.fromtimestamp(utc, UTC).date().toordinal() for utc, _ in sampler.equity.points])
-    places = np.maximum(np.searchsorted(starts, days, side="right") - 1, 0)
-    return float(rates[places].mean()) / 100
+def two_digits(value: Decimal) -> str:
+    """RoundToSignificantDigits(2) of a whole amount, which leaves two places behind the point."""
+    if not value:
+        return "0"
+    places = value.adjusted() - 1
+    return text(value.quantize(ONE.scaleb(places), context=WIDE).quantize(Decimal("0.00"), context=WIDE))
 
 
-def _risk(outcome: Outcome) -> dict[str, float]:
-    """Ratios of the daily returns, one a calendar day, the first two left out; zero days count, as in Lean."""
-    daily: NDArray[np.float64] = np.array([float(value) for _, value in outcome.sampler.returns.points])[2:] / 100
-    none = {"sharpe": 0.0, "sortino": 0.0, "probabilistic": 0.0, "deviation": 0.0, "information": 0.0}
-    if len(daily) < 2 or not daily.std():
-        return none
-    mean = float(daily.mean())
-    annual = (1 + mean) ** DAYS_A_YEAR - 1
-    deviation = float(np.sqrt(DAYS_A_YEAR * daily.var(ddof=1)))
-    falls = daily[daily < 0]
-    downside = float(np.sqrt(DAYS_A_YEAR * falls.var(ddof=1))) if len(falls) > 1 else 0.0
-    return {
-        "sharpe": (annual - outcome.rate) / deviation,
-        "sortino": (annual - outcome.rate) / downside if downside else 0.0,
-        "probabilistic": _probabilistic_sharpe(daily, outcome.rate),
-        "deviation": deviation,
-        "information": annual / deviation,
-    }
+def duration(ticks: int) -> str:
+    """A TimeSpan: `[d.]hh:mm:ss[.fffffff]`."""
+    sign, ticks = ("-", -ticks) if ticks < 0 else ("", ticks)
+    seconds, rest = divmod(ticks, TICKS_A_SECOND)
+    days, seconds = divmod(seconds, DAY)
+    clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{sign}{f'{days}.' if days else ''}{clock}{f'.{rest:07d}' if rest else ''}"
 
 
-def _probabilistic_sharpe(daily: NDArray[np.float64], rate: float) -> float:
-    """Bailey and López de Prado: the chance that the true ratio is above the benchmark's 1 a year."""
-    count = len(daily)
-    observed = (daily.mean() - rate / DAYS_A_YEAR) / daily.std(ddof=1)
-    centred = (daily - daily.mean()) / daily.std()
-    skew = float((centred**3).mean()) * np.sqrt(count * (count - 1)) / (count - 2) if count > 2 else 0.0
-    excess = float((centred**4).mean()) - 3
-    kurtosis = ((count + 1) * excess + 6) * (count - 1) / ((count - 2) * (count - 3)) if count > 3 else 0.0
-    spread = (1 - skew * observed + (kurtosis - 1) / 4 * observed**2) / (count - 1)
-    if spread <= 0:
-        return 0.0
-    return NormalDist().cdf(float((observed - 1 / np.sqrt(DAYS_A_YEAR)) / np.sqrt(spread)))
+def _span(outcome: Outcome) -> tuple[date, date]:
+    """The UTC dates of the first and the last equity sample."""
+    if not outcome.times:
+        return date.min, date.min
+    return _date(outcome.times[0]), _date(outcome.times[-1])
 
 
-def _trades(outcome: Outcome) -> dict[str, Decimal]:
+def _performance(outcome: Outcome, first: date, last: date) -> Performance:
+    begin, end = _seconds(first), _seconds(last) + DAY
+    left, right = bisect.bisect_left(outcome.times, begin), bisect.bisect_left(outcome.times, end)
+    if left == right:
+        return Performance(dict.fromkeys(PORTFOLIO, ZERO), _of_trades([]), [])
+    trades = [trade for trade in outcome.trades if begin <= trade.exited < end]
+    profits = [profit for at, profit in outcome.profits if begin * 1000 <= at < end * 1000]
+    whole = right - left == len(outcome.times)
+    start = outcome.sampler.start_equity if whole else outcome.equity[left]
+    return Performance(_of_portfolio(outcome, left, right, begin, end, start, profits), _of_trades(trades), trades)
+
+
+def _periods(months: int, first: date, last: date) -> Iterator[tuple[date, date]]:
+    """Spans of some months, each ending at a month's end; the first and the last one may be shorter."""
+    ends = [last]
+    while (before := ends[-1].replace(day=1) - timedelta(days=1)) >= first:
+        ends.append(before)
+    ends.reverse()
+    yield first, ends[0]
+    for before, end in pairwise(ends):
+        yield max(_months_back(before + timedelta(days=1), months - 1), first), end
+
+
+def _months_back(day: date, months: int) -> date:
+    place = day.year * 12 + day.month - 1 - months
+    year, month = place // 12, place % 12 + 1
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
+
+
+def _of_portfolio(outcome: Outcome, left: int, right: int, begin: int, end: int, start: Decimal,
+                  profits: list[Decimal]) -> dict[str, Decimal]:
+    equity, times = outcome.equity[left:right], outcome.times[left:right]
+    turnover = _between(outcome.sampler.turnover.points, begin, end)
+    found = dict.fromkeys(PORTFOLIO, ZERO)
+    found["startEquity"], found["endEquity"] = start, equity[-1]
+    if turnover:
+        found["portfolioTurnover"] = sum(turnover, ZERO) / len(turnover)
+    daily = [value / HUNDRED for value in _between(outcome.sampler.returns.points, begin, end)[2:]]
+    if not start or len(daily) < 2:
+        return found
+    found.update(_wins(profits, start))
+    found["totalNetProfit"] = equity[-1] / start - 1
+    found["compoundingAnnualReturn"] = _compounded(start, equity[-1], times[-1] - times[0])
+    rate = (outcome.summed_rates[right] - outcome.summed_rates[left]) / (right - left)
+    found.update(_risk([float(value) for value in daily], rate))
+    found["drawdown"], found["drawdownRecovery"] = _drawdown(times, equity)
+    return found
+
+
+def _wins(profits: list[Decimal], start: Decimal) -> dict[str, Decimal]:
     """Wins and losses of the closings, each as a share of the capital before it; a zero counts as a loss."""
-    capital = outcome.start_equity
-    wins: list[Decimal] = []
-    losses: list[Decimal] = []
-    for _, profit in outcome.profits:
-        (wins if profit > 0 else losses).append(profit / capital)
+    capital, won, lost, wins, losses = start, ZERO, ZERO, 0, 0
+    for profit in profits:
+        if profit > 0:
+            won += profit / capital
+            wins += 1
+        else:
+            lost += profit / capital
+            losses += 1
         capital += profit
-    zero = Decimal(0)
-    win = sum(wins, zero) / len(wins) if wins else zero
-    loss = sum(losses, zero) / len(losses) if losses else zero
-    count = len(wins) + len(losses)
-    win_rate = Decimal(len(wins)) / count if count else zero
-    loss_rate = Decimal(len(losses)) / count if count else zero
-    ratio = win / abs(loss) if loss else zero
-    return {"win": win, "loss": loss, "win_rate": win_rate, "loss_rate": loss_rate, "ratio": ratio,
+    win, loss = won / wins if wins else ZERO, lost / losses if losses else ZERO
+    ratio = win / abs(loss) if loss else ZERO
+    win_rate = Decimal(wins) / (wins + losses) if profits else ZERO
+    loss_rate = Decimal(losses) / (wins + losses) if profits else ZERO
+    return {"averageWinRate": win, "averageLossRate": loss, "profitLossRatio": ratio, "winRate": win_rate, "lossRate": loss_rate,
             "expectancy": win_rate * ratio - loss_rate}
 
 
-def _drawdown(outcome: Outcome) -> tuple[Decimal, int]:
-    """The deepest fall from a peak over all equity samples, to three decimals, and the longest recovery in days."""
-    peak, deepest, peak_at, longest = Decimal(0), Decimal(0), 0, 0
-    fallen = False
-    for utc, value in outcome.sampler.equity.points:
+def _compounded(start: Decimal, end: Decimal, seconds: int) -> Decimal:
+    years = of_double(seconds / DAY) / 365
+    if not years:
+        return ZERO
+    base = float(end) / float(start)
+    if base < 0:
+        return ZERO
+    return of_double(base ** (1 / float(years)) - 1)
+
+
+def _risk(daily: list[float], rate: Decimal) -> dict[str, Decimal]:
+    """Ratios of daily returns, one a calendar day; the benchmark is worth nothing on every day."""
+    yearly = _variance(daily) * DAYS_A_YEAR
+    annual = of_double((sum(daily) / len(daily) + 1) ** DAYS_A_YEAR - 1)
+    variance, tracking = of_double(yearly), of_double(math.sqrt(yearly))
+    deviation = of_double(math.sqrt(float(variance)))
+    downside = of_double(math.sqrt(_variance([value for value in daily if value < 0]) * DAYS_A_YEAR))
+    excess = float(annual) - float(rate)
+    newest = daily[-DAYS_A_YEAR:]
+    mean, sd = sum(newest) / len(newest), math.sqrt(_variance(newest))
+    return {
+        "sharpeRatio": of_double(excess / float(deviation)) if deviation else ZERO,
+        "sortinoRatio": of_double(excess / float(downside)) if downside else ZERO,
+        "probabilisticSharpeRatio": of_double(_probabilistic_sharpe(np.array(daily), float(rate) / DAYS_A_YEAR)),
+        "annualStandardDeviation": deviation,
+        "annualVariance": variance,
+        "informationRatio": _bounded(quotient(annual, tracking)) if tracking else ZERO,
+        "trackingError": tracking,
+        "valueAtRisk99": rounded(of_double(mean + sd * NORMAL.inv_cdf(1 - 0.99)), 3),
+        "valueAtRisk95": rounded(of_double(mean + sd * NORMAL.inv_cdf(1 - 0.95)), 3),
+    }
+
+
+def _bounded(ratio: Decimal) -> Decimal:
+    """0 where a division gives more than decimals hold."""
+    return ratio if abs(ratio) <= LARGEST else ZERO
+
+
+def _variance(values: Sequence[float]) -> float:
+    """Of a sample, 0 where it has none. In one pass, so that Lean's rounding noise is ours too: of an all but constant series
+    it is all there is."""
+    if len(values) < 2:
+        return 0.0
+    summed, squares = values[0], 0.0
+    for place in range(1, len(values)):
+        summed += values[place]
+        gap = (place + 1) * values[place] - summed
+        squares += gap * gap / ((place + 1.0) * place)
+    return squares / (len(values) - 1)
+
+
+def _probabilistic_sharpe(daily: NDArray[np.float64], rate: float) -> float:
+    """Bailey and López de Prado: the chance that the true ratio is above the benchmark's 1 a year. 0 where it has no value."""
+    count = len(daily)
+    spread = daily.std()
+    if count < 4 or not spread:
+        return 0.0
+    observed = float((daily.mean() - rate) / daily.std(ddof=1))
+    centred = (daily - daily.mean()) / spread
+    skew = float((centred**3).mean()) * math.sqrt(count * (count - 1)) / (count - 2)
+    excess = float((centred**4).mean()) - 3
+    kurtosis = ((count + 1) * excess + 6) * (count - 1) / ((count - 2) * (count - 3))
+    variance = (1 - skew * observed + (kurtosis - 1) / 4 * observed**2) / (count - 1)
+    if variance < 0:
+        return 0.0
+    value = (observed - 1 / math.sqrt(DAYS_A_YEAR)) / math.sqrt(variance) if variance else 0.0
+    return 0.5 * math.erfc(-value / math.sqrt(2))
+
+
+def _drawdown(times: list[int], equity: list[Decimal]) -> tuple[Decimal, Decimal]:
+    """The deepest fall from a peak over all equity samples, to three places, and the longest recovery in whole days."""
+    if len(equity) < 2:
+        return ZERO, ZERO
+    peak, peak_at, fell_at, deepest, longest = equity[0], times[0], None, ZERO, 0
+    for utc, value in zip(times, equity, strict=True):
         if value >= peak:
-            if fallen and peak_at:
-                longest = max(longest, (utc - peak_at) // 86400)
-            peak, peak_at, fallen = value, utc, False
-            continue
-        fallen = True
-        deepest = max(deepest, 1 - value / peak)
-    return _round(deepest, 3), longest
+            if fell_at is not None:
+                longest, fell_at = max(longest, utc - fell_at), None
+            peak, peak_at = value, utc
+        elif peak:
+            deepest = min(deepest, value / peak - 1)
+            if fell_at is None:
+                fell_at = peak_at
+    return rounded(abs(deepest), 3), Decimal(longest // DAY)
 
 
-def _compounded(outcome: Outcome, end: Decimal) -> Decimal:
-    points = outcome.sampler.equity.points
-    if len(points) < 2 or not outcome.start_equity or end <= 0:
-        return Decimal(0)
-    days = (points[-1][0] - points[0][0]) / 86400
-    return Decimal(repr(float(end / outcome.start_equity) ** (365 / days) - 1)) if days else Decimal(0)
+def _of_trades(trades: list[Trade]) -> dict[str, Decimal | int | str | None]:
+    """TradeStatistics: sums and running means in the trades' order, as Lean makes them."""
+    of = dict.fromkeys(MONEY_OF_TRADES, ZERO)
+    won, lost, in_a_row, most = [], [], [0, 0], [0, 0]
+    peak = peak_with_best = spread = lower_spread = ZERO
+    peak_at = trades[0].entered if trades else 0
+    fallen, longest = False, 0
+    for count, trade in enumerate(trades, start=1):
+        total, profit = of["totalProfitLoss"], trade.profit
+        peak_with_best = max(peak_with_best, total + trade.favorable)
+        of["maximumIntraTradeDrawdown"] = min(of["maximumIntraTradeDrawdown"], total + trade.adverse - peak_with_best)
+        total = of["totalProfitLoss"] = total + profit
+        if profit > 0:
+            won.append(trade)
+            of["totalProfit"] += profit
+            of["averageProfit"] = _mean(of["averageProfit"], profit, len(won))
+            of["largestProfit"] = max(of["largestProfit"], profit)
+            in_a_row = [in_a_row[0] + 1, 0]
+            if total > peak:
+                peak = total
+                if fallen:
+                    longest = max(longest, trade.exited - peak_at)
+                peak_at, fallen = trade.exited, False
+        else:
+            lost.append(trade)
+            of["totalLoss"] += profit
+            before = of["averageLoss"]
+            of["averageLoss"] = _mean(before, profit, len(lost))
+            lower_spread += (profit - before) * (profit - of["averageLoss"])
+            of["largestLoss"] = min(of["largestLoss"], profit)
+            in_a_row = [0, in_a_row[1] + 1]
+            of["maximumClosedTradeDrawdown"] = min(of["maximumClosedTradeDrawdown"], total - peak)
+            fallen = True
+        most = [max(pair) for pair in zip(most, in_a_row, strict=True)]
+        before = of["averageProfitLoss"]
+        of["averageProfitLoss"] = _mean(before, profit, count)
+        spread += (profit - before) * (profit - of["averageProfitLoss"])
+        of["averageMAE"] = _mean(of["averageMAE"], trade.adverse, count)
+        of["averageMFE"] = _mean(of["averageMFE"], trade.favorable, count)
+        of["largestMAE"] = min(of["largestMAE"], trade.adverse)
+        of["largestMFE"] = max(of["largestMFE"], trade.favorable)
+        of["maximumEndTradeDrawdown"] = max(of["maximumEndTradeDrawdown"], trade.given_back)
+        of["totalFees"] += trade.fees
+    of["profitLossStandardDeviation"] = _root(spread, len(trades))
+    of["profitLossDownsideDeviation"] = _root(lower_spread, len(lost))
+    if trades:
+        _ratios(of, len(won), len(lost))
+    return _in_order(of, trades, won, lost, most, longest)
 
 
-def _round(value: Decimal, places: int) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+def _mean(mean: Decimal, value: Decimal, count: int) -> Decimal:
+    """A running mean after one more value."""
+    return added(mean, quotient(added(value, mean.copy_negate()), Decimal(count)))
 
 
-def _fixed(value: Decimal, places: int) -> str:
-    """C#'s decimal text after Math.Round: trailing zeros stay, none are added, and a bare zero is `0`."""
-    exponent = value.as_tuple().exponent
-    rounded = _round(value, places) if isinstance(exponent, int) and -exponent > places else value
-    return format(rounded, "f") if rounded else "0"
+def _root(squares: Decimal, count: int) -> Decimal:
+    return of_double(math.sqrt(float(squares / (count - 1)))) if count > 1 else ZERO
 
 
-def _short(value: float, places: int) -> str:
-    """C#'s double text after rounding: no trailing zeros."""
-    return number_text(_round(Decimal(repr(value)), places))
+def _ratios(of: dict[str, Decimal], won: int, lost: int) -> None:
+    """What is made from the sums; Lean gives 10 where nothing was lost."""
+    of["profitLossRatio"] = of["averageProfit"] / abs(of["averageLoss"]) if of["averageLoss"] else ZERO
+    of["winLossRatio"] = Decimal(won) / lost if lost else TEN
+    of["winRate"] = Decimal(won) / (won + lost)
+    of["lossRate"] = ONE - of["winRate"]
+    if of["totalProfit"]:
+        of["profitFactor"] = of["totalProfit"] / abs(of["totalLoss"]) if of["totalLoss"] < 0 else TEN
+    average, deviation, downside = (of["averageProfitLoss"], of["profitLossStandardDeviation"], of["profitLossDownsideDeviation"])
+    of["sharpeRatio"] = average / deviation if deviation > 0 else ZERO
+    of["sortinoRatio"] = average / downside if downside > 0 else ZERO
+    if of["totalProfitLoss"]:
+        fall = of["maximumClosedTradeDrawdown"]
+        of["profitToMaxDrawdownRatio"] = of["totalProfitLoss"] / abs(fall) if fall < 0 else TEN
+    of["averageEndTradeDrawdown"] = added(average, of["averageMFE"].copy_negate())
+
+
+def _in_order(of: dict[str, Decimal], trades: list[Trade], won: list[Trade], lost: list[Trade], most: list[int],
+              longest: int) -> dict[str, Decimal | int | str | None]:
+    """All members in Lean's order."""
+    groups = (trades, won, lost)
+    means, middles = [_mean_duration(group) for group in groups], [_median_duration(group) for group in groups]
+    return {
+        "startDateTime": instant(min(trade.entered for trade in trades)) if trades else None,
+        "endDateTime": instant(max(trade.exited for trade in trades)) if trades else None,
+        "totalNumberOfTrades": len(trades),
+        "numberOfWinningTrades": len(won),
+        "numberOfLosingTrades": len(lost),
+        **{name: of[name] for name in MONEY_OF_TRADES[:8]},
+        "averageTradeDuration": means[0],
+        "averageWinningTradeDuration": means[1],
+        "averageLosingTradeDuration": means[2],
+        "medianTradeDuration": middles[0],
+        "medianWinningTradeDuration": middles[1],
+        "medianLosingTradeDuration": middles[2],
+        "maxConsecutiveWinningTrades": most[0],
+        "maxConsecutiveLosingTrades": most[1],
+        **{name: of[name] for name in MONEY_OF_TRADES[8:-1]},
+        "maximumDrawdownDuration": duration(longest * TICKS_A_SECOND),
+        "totalFees": of["totalFees"],
+    }
+
+
+def _mean_duration(trades: list[Trade]) -> str:
+    """A running mean whose steps are cut to ticks."""
+    mean = 0
+    for count, trade in enumerate(trades, start=1):
+        mean += int((trade.exited - trade.entered - mean / TICKS_A_SECOND) / count * TICKS_A_SECOND)
+    return duration(mean)
+
+
+def _median_duration(trades: list[Trade]) -> str:
+    """The upper one of the two in the middle."""
+    lengths = sorted(trade.exited - trade.entered for trade in trades)
+    return duration(lengths[len(lengths) // 2] * TICKS_A_SECOND) if lengths else duration(0)
+
+
+def instant(utc: int) -> str:
+    """`2013-10-07T13:31:00Z`."""
+    return f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _between(points: Sequence[tuple[int, Decimal]], begin: int, end: int) -> list[Decimal]:
+    left = bisect.bisect_left(points, begin, key=lambda point: point[0])
+    right = bisect.bisect_left(points, end, key=lambda point: point[0])
+    return [value for _, value in points[left:right]]
+
+
+def _date(utc: int) -> date:
+    return datetime.fromtimestamp(utc, UTC).date()
+
+
+def _seconds(day: date) -> int:
+    return (day.toordinal() - date(1970, 1, 1).toordinal()) * DAY
+
+
+def _half_up(value: Decimal) -> Decimal:
+    return value.quantize(Decimal("0.01"), "ROUND_HALF_UP", context=WIDE)

@@ -1,7 +1,6 @@
 """Orders as an algorithm is told of them, one class for each type, and the properties it may give an order."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from workbench.engines.embedded import orders
@@ -37,8 +36,8 @@ class InteractiveBrokersOrderProperties(OrderProperties):
 class OrderSubmissionData(ClrObject):
     """The prices at the moment of placing. With trade bars only, bid and ask are the last price."""
 
-    def __init__(self, price: Decimal) -> None:
-        self.bid_price = self.ask_price = self.last_price = real(price)
+    def __init__(self, quoted: orders.Quoted) -> None:
+        self.bid_price, self.ask_price, self.last_price = real(quoted.bid), real(quoted.ask), real(quoted.last)
 
 
 class Order(ClrObject):
@@ -101,7 +100,7 @@ class Order(ClrObject):
 
     @property
     def order_submission_data(self) -> OrderSubmissionData:
-        return OrderSubmissionData(self._order.submission_price)
+        return OrderSubmissionData(self._order.submitted)
 
     @property
     def group_order_manager(self) -> None:

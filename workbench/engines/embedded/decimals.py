@@ -1,0 +1,125 @@
+"""C#'s decimals where Python's differ: what Math.Round keeps, what Lean's roundings give, and how both are written.
+
+A decimal remembers its scale: 1.50 is written `1.50`, rounding to two places leaves 1.5 as `1.5` and makes 0.001 a `0.00`.
+"""
+
+import math
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache
+
+from workbench.engines.embedded.clr import ZERO
+
+HUNDRED, THOUSAND = Decimal(100), Decimal(1000)
+CENT = Decimal("0.01")
+LARGEST = 2**96 - 1                 # of a decimal's digits, read as a whole number
+WIDE = Context(prec=80)             # quantizing never fails for want of digits
+SEVEN, FIFTEEN = Context(prec=7), Context(prec=15)
+MOST_DIGITS = Context(prec=29)
+
+
+def scale(value: Decimal) -> int:
+    """Digits after the point that the value carries, trailing zeros included."""
+    exponent = value.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+
+
+def rounded(value: Decimal, places: int) -> Decimal:
+    """Math.Round: half to even; a value with fewer places stays as it is."""
+    return value.quantize(_unit(places), context=WIDE) if scale(value) > places else value
+
+
+def normal(value: Decimal) -> Decimal:
+    """Without trailing zeros after the point."""
+    value = value.normalize(WIDE)
+    return value.quantize(_unit(0), context=WIDE) if value.as_tuple().exponent > 0 else value     # type: ignore[operator]
+
+
+def smart(value: Decimal) -> Decimal:
+    """Lean's SmartRounding, for charts: above 1000 to four decimals, else to seven significant digits."""
+    if not value:
+        return ZERO
+    if value > THOUSAND:
+        return rounded(normal(value), 4)
+    return normal(SEVEN.plus(value))
+
+
+def of_double(value: float) -> Decimal:
+    """A decimal cast from a double: fifteen significant digits, at most 28 places, clamped to what decimals hold.
+
+    Raises ValueError for NaN and infinity.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no decimal")
+    if abs(value) >= float(LARGEST):
+        return Decimal(LARGEST if value > 0 else -LARGEST)
+    number = normal(FIFTEEN.create_decimal_from_float(value))
+    return normal(rounded(number, 28))
+
+
+def product(left: Decimal, right: Decimal) -> Decimal:
+    """left × right as C# has it: 96 bits of digits and at most 28 places, half to even beyond."""
+    found = MOST_DIGITS.multiply(left, right)
+    return found if _fits(found) else _fitted(WIDE.multiply(left, right))
+
+
+def quotient(left: Decimal, right: Decimal) -> Decimal:
+    """left ÷ right as C# has it."""
+    found = MOST_DIGITS.divide(left, right)
+    return found if _fits(found) else _fitted(WIDE.divide(left, right))
+
+
+def added(*values: Decimal) -> Decimal:
+    """The sum, from the left, as C# has it."""
+    found = ZERO
+    for value in values:
+        both = MOST_DIGITS.add(found, value)
+        found = both if _fits(both) else _fitted(WIDE.add(found, value))
+    return found
+
+
+def text(value: Decimal) -> str:
+    """ToString: plain, the scale kept, no sign on a zero."""
+    return format(value if value else abs(value), "f")
+
+
+def number(value: Decimal) -> str:
+    """A decimal in JSON: always with a point."""
+    plain = text(value)
+    return plain if "." in plain else f"{plain}.0"
+
+
+def grouped(value: Decimal) -> str:
+    """ToString("N2"): two places half away from zero, thousands grouped."""
+    cents = value.quantize(CENT, ROUND_HALF_UP, context=WIDE)
+    return f"{cents if cents else abs(cents):,}"
+
+
+def double_text(value: float, places: int) -> str:
+    """A double after Math.Round, half to even, in its shortest form; a small loss rounds to `-0`."""
+    power = 10.0**places
+    if abs(value) < 1e16:
+        value = math.copysign(round(abs(value) * power) / power, value)
+    if abs(value) >= 1e15:
+        digits, exponent = format(Decimal(repr(value)).normalize(), "e").split("e")
+        return f"{digits}E+{int(exponent):02d}"
+    return repr(value).removesuffix(".0")
+
+
+def _fits(value: Decimal) -> bool:
+    _, digits, exponent = value.as_tuple()
+    return len(digits) <= 28 and exponent >= -28        # type: ignore[operator]
+
+
+def _fitted(value: Decimal) -> Decimal:
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    for places in (29 - len(digits) - exponent, 28 - len(digits) - exponent):
+        shorter = value.quantize(_unit(max(min(places, 28, -exponent), 0)), context=WIDE)
+        if abs(int(shorter.scaleb(scale(shorter), context=WIDE))) <= LARGEST:
+            break
+    return shorter
+
+
+@cache
+def _unit(places: int) -> Decimal:
+    return Decimal(1).scaleb(-places)
