@@ -44,7 +44,6 @@ BUY_ONCE = HEAD + """
     ("x = SimpleMovingAverage(5)", "SimpleMovingAverage"),
     ("self.history[Dividend](self.a, 5)", "history[Dividend]"),
     ("self.history(self.a, 5, Resolution.MINUTE)", "history of MINUTE data"),
-    ("self.securities[self.a].set_fill_model(ImmediateFillModel())", "ImmediateFillModel"),
 ])
 def test_what_is_not_supported_names_itself(line, named, tmp_path, invented):
     """Nothing is approximated: the run ends before its first step, and the error names the missing member."""

@@ -108,7 +108,7 @@ class Backtest:
             self.trades.fill(event)
         callback = self._hooks.get("on_order_event")
         if callback is not None:
-            self._call(callback, "Order Event Handler", OrderEvent(event, self.book))
+            self._call(callback, "Order Event Handler", OrderEvent._of(event, self.book))
 
     # The loop.
 

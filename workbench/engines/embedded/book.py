@@ -15,9 +15,11 @@ from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.clock import Hours, local_of, utc_of
 from workbench.engines.embedded.clr import ZERO, decimal
 from workbench.engines.embedded.enums import DataNormalizationMode, OrderResponseErrorCode, OrderStatus, OrderType, Resolution
+from workbench.engines.embedded.fill_models import proposals
 from workbench.engines.embedded.fills import Fill, Scene, fill
 from workbench.engines.embedded.models import BrokerageModel, fee_of, slippage_of
 from workbench.engines.embedded.orders import (
+    TYPE_WORDS,
     Event,
     Order,
     OrderResponse,
@@ -312,11 +314,38 @@ class Book:
             return
         shortage = self._shortage(order)
         if shortage is not None:
-            self._close(order, OrderStatus.INVALID, shortage)
+            if order.status is not OrderStatus.CANCEL_PENDING:      # its cancel is handled at the next drain
+                self._close(order, OrderStatus.INVALID, shortage)
+            return
+        if order.security.fill_model is not None:
+            self._ask_own_model(order)
             return
         filled = fill(order, scene)
         if filled is not None:
             self._fill(order, filled, fee=fee_of(order), currency="USD")
+
+    def _ask_own_model(self, order: Order) -> None:
+        """Let a fill model of the algorithm's own say what happens. It may fill a part; an exception leaves the order as it is."""
+        try:
+            proposed = proposals(order.security.fill_model, order)
+            for event in proposed:
+                if event.status is OrderStatus.FILLED and event.fee is None:
+                    event.fee = fee_of(order)
+        except Exception as error:      # noqa: BLE001 (whatever a model raises is told, and the run goes on, as in Lean)
+            self.run.error(f"Order Error: id: {order.id}, Transaction model failed to fill for order type: "
+                           f"{TYPE_WORDS[order.type]} with error: {error}")
+            return
+        for event in proposed:
+            if event.status is order.status and not event.fill_quantity:
+                continue
+            order.events += 1
+            event.id, event.quantity, event.limit, event.stop = order.events, order.quantity, order.limit, order.stop
+            order.status = event.status
+            if event.fill_quantity:
+                self._take(order, event)
+            if order.is_closed:
+                self._drop(order)
+            self._tell(event)
 
     def _has_bar_since(self, order: Order) -> bool:
         end = order.security.bar_end
@@ -344,16 +373,27 @@ class Book:
     def _fill(self, order: Order, filled: Fill, *, fee: Decimal | None, currency: str) -> None:
         """Fill an order whole, move the account, then tell."""
         run = self.run
-        order.status, order.last_fill = OrderStatus.FILLED, run.utc
+        order.status = OrderStatus.FILLED
         event = Event(order, OrderStatus.FILLED, run.utc, filled.message)
         event.fill_price, event.fill_quantity = filled.price, order.quantity - order.filled
         event.fee, event.fee_currency = fee, currency
-        order.filled, order.average_price = order.quantity, filled.price
+        self._take(order, event)
         self._drop(order)
-        closed = run.account.fill(order.security, event.fill_quantity, filled.price, fee or ZERO, self._settles)
-        if closed is not None:
-            run.note_closed(closed, fee or ZERO)
         self._tell(event)
+
+    def _take(self, order: Order, event: Event) -> None:
+        """Move the order and the account by a fill."""
+        run, fee, quantity = self.run, event.fee or ZERO, event.fill_quantity
+        order.last_fill = run.utc
+        whole = order.filled + quantity
+        if order.filled and whole:
+            order.average_price = (order.average_price * order.filled + event.fill_price * quantity) / whole
+        else:
+            order.average_price = event.fill_price
+        order.filled = whole
+        closed = run.account.fill(order.security, quantity, event.fill_price, fee, self._settles)
+        if closed is not None:
+            run.note_closed(closed, fee)
 
     def _settles(self) -> int:
         """When what a sale brings may be used in a cash account: the next session at 06:00, New York."""

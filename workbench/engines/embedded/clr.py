@@ -277,7 +277,8 @@ def memoizing(of: str) -> type[Enumerable]:
 
 def hook(owner: Any, name: str) -> Any:
     """A method that an algorithm's own class may define under either spelling: the one nearest to that class wins."""
-    found = _nearest(type(owner), name)
+    kind: Any = type(owner)
+    found = _nearest(kind, name)
     if found is None:
         raise AttributeError(f"'{type(owner).__name__}' object has no attribute '{name}'")
     return getattr(owner, found[1])
@@ -285,7 +286,8 @@ def hook(owner: Any, name: str) -> Any:
 
 def overridden(owner: Any, name: str) -> Any:
     """A callback that an algorithm's own class defines; None where only the engine's base class does."""
-    found = _nearest(type(owner), name)
+    kind: Any = type(owner)
+    found = _nearest(kind, name)
     if found is None or found[0].__module__.startswith("workbench.engines.embedded."):
         return None
     return getattr(owner, found[1])

@@ -35,11 +35,12 @@ class Scene:
     slippage: Callable[[Order], Decimal]
 
 
-def fill(order: Order, scene: Scene) -> Fill | None:
-    """The fill of a pending order at this moment, or None. Looks at the newest real bar only."""
+def fill(order: Order, scene: Scene, rules: "Rules | None" = None) -> Fill | None:
+    """The fill of a pending order at this moment, or None. Looks at the newest real bar only; by Lean's rules for equities
+    unless told others."""
     if order.security.row < 0:
         return None
-    return _RULES[order.type](order, order.security, scene)
+    return (rules or EQUITY)[order.type](order, order.security, scene)
 
 
 def open_for_fills(security: Security, scene: Scene) -> bool:
@@ -191,15 +192,17 @@ def _bar_after(order: Order, security: Security, scene: Scene) -> bool:
 
 
 def _side_after(order: Order, security: Security, scene: Scene) -> Prices | None:
-    """The newest bar of the order's side of the quotes, else the trade bar; None where it is not after the order."""
-    placed = local_of(order.created)
-    quote = security.quote
+    """The newest bar of the order's side; None where it is not after the order."""
+    bar = _side(order, security)
+    return bar if bar.end > local_of(order.created) and open_for_fills(security, scene) else None
+
+
+def _side(order: Order, security: Security) -> Prices:
+    """The newest bar of the order's side of the quotes, else the trade bar."""
+    quote, end = security.quote, security.bar_end
     side = None if quote is None else quote.bid if order.quantity < 0 else quote.ask
     if side is not None:
-        return side if side.end > placed and open_for_fills(security, scene) else None
-    if not _bar_after(order, security, scene):
-        return None
-    end = security.bar_end
+        return side
     assert end is not None
     return Prices(security.bar_start, end, *(security.field(name) for name in ("open", "high", "low", "close")))
 
@@ -219,7 +222,79 @@ def _at_open(kind: str, security: Security, opening: Decimal, slip: Decimal) -> 
                                 f"the open price ({opening:f})")
 
 
-_RULES: dict[OrderType, Callable[[Order, Security, Scene], Fill | None]] = {
+def _base_market(order: Order, security: Security, scene: Scene) -> Fill | None:
+    """The newest price of the order's side; a daily bar that began after the order fills it at its open."""
+    if not open_for_fills(security, scene):
+        return None
+    bar, placed, message = _side(order, security), local_of(order.created), ""
+    if bar.end < placed - STALE_AFTER:
+        if security.resolution is Resolution.DAILY or placed - bar.end > MINUTE:
+            return None
+        message = f"Warning: fill at stale price ({bar.end:%m/%d/%Y %H:%M:%S} America/New_York)"
+    rested = security.resolution is Resolution.DAILY and placed <= bar.start
+    return Fill((bar.open if rested else bar.close) + _against_us(order, scene), message)
+
+
+def _base_market_on_open(order: Order, security: Security, scene: Scene) -> Fill | None:
+    """Open of the newest bar after the order; of another day, if placed while the market was open."""
+    placed, end = local_of(order.created), security.bar_end
+    if end is None or placed >= end or not open_for_fills(security, scene):
+        return None
+    if scene.hours.is_open(placed) and placed.date() == scene.now.date():
+        return None
+    return Fill(_side(order, security).open + _against_us(order, scene))
+
+
+def _base_market_on_close(order: Order, security: Security, scene: Scene) -> Fill | None:
+    """The newest close, at the first look at or after the next close that followed the order."""
+    if scene.now < scene.hours.next_close(local_of(order.created)):
+        return None
+    return Fill(_side(order, security).close + _against_us(order, scene))
+
+
+def _base_limit(order: Order, security: Security, scene: Scene) -> Fill | None:
+    """Low strictly below a buy's limit: at the limit, or at the high where all of the bar is better."""
+    bar = _side_after(order, security, scene)
+    limit = order.limit
+    assert limit is not None
+    if bar is None:
+        return None
+    if order.quantity > 0:
+        return Fill(min(bar.high, limit)) if bar.low < limit else None
+    return Fill(max(bar.low, limit)) if bar.high > limit else None
+
+
+def _base_stop_market(order: Order, security: Security, scene: Scene) -> Fill | None:
+    """Strictly beyond the stop: at the stop, or at the close with slippage where that is worse."""
+    bar = _side_after(order, security, scene)
+    stop = order.stop
+    assert stop is not None
+    if bar is None:
+        return None
+    price = bar.close + _against_us(order, scene)
+    if order.quantity > 0:
+        return Fill(max(stop, price)) if bar.high > stop else None
+    return Fill(min(stop, price)) if bar.low < stop else None
+
+
+def _base_limit_if_touched(order: Order, security: Security, scene: Scene) -> Fill | None:
+    """Touched by the trade bar's range, then at the limit where the other side's newest price has passed it."""
+    if not _bar_after(order, security, scene):
+        return None
+    trigger, limit, quote = order.trigger, order.limit, security.quote
+    assert trigger is not None and limit is not None
+    buys = order.quantity > 0
+    order.touched = order.touched or (security.field("low") <= trigger if buys else security.field("high") >= trigger)
+    if not order.touched:
+        return None
+    other = None if quote is None else quote.bid if buys else quote.ask
+    price = other.close if other is not None else security.price if quote is None else _middle(quote)
+    return Fill(limit) if (price <= limit if buys else price >= limit) else None
+
+
+Rules = dict[OrderType, Callable[[Order, Security, Scene], Fill | None]]
+
+EQUITY: Rules = {
     OrderType.MARKET: _market,
     OrderType.MARKET_ON_OPEN: _market_on_open,
     OrderType.MARKET_ON_CLOSE: _market_on_close,
@@ -228,4 +303,15 @@ _RULES: dict[OrderType, Callable[[Order, Security, Scene], Fill | None]] = {
     OrderType.STOP_LIMIT: _stop_limit,
     OrderType.TRAILING_STOP: _trailing_stop,
     OrderType.LIMIT_IF_TOUCHED: _limit_if_touched,
+}
+
+# Lean's rules for everything but equities; a fill model of an algorithm's own may build on them.
+BASE: Rules = {
+    **EQUITY,
+    OrderType.MARKET: _base_market,
+    OrderType.MARKET_ON_OPEN: _base_market_on_open,
+    OrderType.MARKET_ON_CLOSE: _base_market_on_close,
+    OrderType.LIMIT: _base_limit,
+    OrderType.STOP_MARKET: _base_stop_market,
+    OrderType.LIMIT_IF_TOUCHED: _base_limit_if_touched,
 }

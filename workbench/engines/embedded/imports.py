@@ -17,6 +17,7 @@ from workbench.engines.embedded import (
     clr,
     enums,
     exchange,
+    fill_models,
     history,
     models,
     names,
@@ -34,8 +35,8 @@ from workbench.engines.embedded import (
 )
 from workbench.engines.embedded.absent import Absent
 
-ROOMS = (algorithm, enums, exchange, history, models, object_store, orders, portfolio, rules, schedule, securities, settings,
-         slices, times_in_force, transactions, views)
+ROOMS = (algorithm, enums, exchange, fill_models, history, models, object_store, orders, portfolio, rules, schedule, securities,
+         settings, slices, times_in_force, transactions, views)
 ERRORS = ("ArgumentException", "InvalidOperationException", "KeyNotFoundException", "NullReferenceException")
 LAZY = {"np": "numpy", "pd": "pandas", "plt": "matplotlib.pyplot"}
 

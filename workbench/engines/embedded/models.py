@@ -113,15 +113,6 @@ class VolumeShareSlippageModel(ClrObject):
         return share * share * self._impact * security.price
 
 
-class EquityFillModel(ClrObject):
-    """Lean's fills for equities: the rules of `fills`. One of an algorithm's own is not asked here."""
-
-
-class ImmediateFillModel(ClrObject):
-    """Lean's fills for everything but equities; no stock is given them here."""
-
-
-
 class CashBuyingPowerModel(ClrObject):
     """Buying power of an account without margin; no stock is given it here, nor by Lean's brokerage models."""
 

@@ -8,7 +8,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from workbench.engines.embedded.clock import utc_time
-from workbench.engines.embedded.clr import ZERO, ArgumentException, ClrObject, ClrValues, decimal, overloaded, pascal, real, text
+from workbench.engines.embedded.clr import (
+    ZERO,
+    ArgumentException,
+    ClrObject,
+    ClrValues,
+    InvalidOperationException,
+    decimal,
+    overloaded,
+    pascal,
+    real,
+    text,
+)
 from workbench.engines.embedded.enums import (
     OrderDirection,
     OrderField,
@@ -89,6 +100,14 @@ class Event:
         self.fill_price = self.fill_quantity = ZERO
         self.fee: Decimal | None = None
         self.fee_currency = "USD"
+
+    @classmethod
+    def draft(cls, order: Order, utc: int, message: str = "") -> "Event":
+        """What a fill model says may happen to an order; it has no number yet."""
+        number = order.events
+        event = cls(order, order.status, utc, message)
+        order.events, event.id = number, 0
+        return event
 
 
 def direction_of(quantity: Decimal) -> OrderDirection:
@@ -317,7 +336,7 @@ class OrderTicket(ClrObject):
 
     @property
     def order_events(self) -> list["OrderEvent"]:
-        return [OrderEvent(event, self._book) for event in self._book.events if event.order is self._order]
+        return [OrderEvent._of(event, self._book) for event in self._book.events if event.order is self._order]
 
     @overloaded
     def get(self, field: OrderField) -> Any:
@@ -394,12 +413,21 @@ class OrderTicket(ClrObject):
 
 
 class OrderEvent(ClrObject):
-    """An order event as `on_order_event` gets it."""
+    """An order event as `on_order_event` gets it, or, made by a fill model of the algorithm's own, one that it proposes."""
 
     __slots__ = ("_book", "_event")
 
-    def __init__(self, event: Event, book: "Book") -> None:
-        self._event, self._book = event, book
+    def __init__(self, order: Any, utc_time: datetime, order_fee: OrderFee, message: str = "") -> None:
+        self._event = Event.draft(order._order, int(utc_time.timestamp()), message)
+        self._book: Book | None = None
+        self.order_fee = order_fee
+
+    @classmethod
+    def _of(cls, event: Event, book: "Book | None" = None) -> "OrderEvent":
+        """The face of an event; without a book it is a proposal and can be written to."""
+        face = cls.__new__(cls)
+        face._event, face._book = event, book
+        return face
 
     @property
     def order_id(self) -> int:
@@ -417,6 +445,10 @@ class OrderEvent(ClrObject):
     def status(self) -> OrderStatus:
         return self._event.status
 
+    @status.setter
+    def status(self, value: OrderStatus) -> None:
+        self._proposal.status = value
+
     @property
     def utc_time(self) -> datetime:
         return utc_time(self._event.utc)
@@ -425,9 +457,17 @@ class OrderEvent(ClrObject):
     def fill_price(self) -> float:
         return real(self._event.fill_price)
 
+    @fill_price.setter
+    def fill_price(self, value: Any) -> None:
+        self._proposal.fill_price = decimal(value)
+
     @property
     def fill_quantity(self) -> float:
         return real(self._event.fill_quantity)
+
+    @fill_quantity.setter
+    def fill_quantity(self, value: Any) -> None:
+        self._proposal.fill_quantity = decimal(value)
 
     @property
     def absolute_fill_quantity(self) -> float:
@@ -450,9 +490,17 @@ class OrderEvent(ClrObject):
         event = self._event
         return OrderFee.ZERO if event.fee is None else OrderFee(CashAmount(event.fee, event.fee_currency))
 
+    @order_fee.setter
+    def order_fee(self, fee: OrderFee) -> None:
+        self._proposal.fee = fee.value.exact or None
+
     @property
     def message(self) -> str:
         return self._event.message
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self._proposal.message = text
 
     @property
     def is_assignment(self) -> bool:
@@ -486,7 +534,15 @@ class OrderEvent(ClrObject):
         return False
 
     @property
+    def _proposal(self) -> Event:
+        if self._book is not None:
+            raise InvalidOperationException("an order event that has happened can't be changed")
+        return self._event
+
+    @property
     def ticket(self) -> OrderTicket:
+        if self._book is None:
+            raise InvalidOperationException("an order event that has not happened yet has no ticket")
         return self._book.ticket(self._event.order)
 
     def clone(self) -> "OrderEvent":

@@ -20,9 +20,8 @@ from workbench.engines.embedded.clr import (
 from workbench.engines.embedded.decimals import added, product
 from workbench.engines.embedded.enums import DataNormalizationMode, OrderType, Resolution, SecurityType, TickType
 from workbench.engines.embedded.exchange import EquityExchange, SymbolProperties
+from workbench.engines.embedded.fill_models import EquityFillModel
 from workbench.engines.embedded.models import (
-    EquityFillModel,
-    ImmediateFillModel,
     SecurityMarginModel,
     fee_of,
 )
@@ -288,10 +287,8 @@ class Equity(ClrObject):
 
     @fill_model.setter
     def fill_model(self, model: Any) -> None:
-        if type(model) is not EquityFillModel:
-            raise NotSupported("a fill model of the algorithm's own" if not isinstance(model, ImmediateFillModel)
-                               else "ImmediateFillModel")
         self._fill_model = model
+        self._security.fill_model = None if type(model) is EquityFillModel else model
 
     @property
     def data_normalization_mode(self) -> DataNormalizationMode:
