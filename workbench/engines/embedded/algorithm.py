@@ -121,6 +121,8 @@ class QCAlgorithm(ClrObject):
 
     _starting: ClassVar[Backtest | None] = None
     _parameters: ClassVar[dict[str, str]] = {}
+    MAX_NAME_AND_TAGS_LENGTH: ClassVar[int] = 200
+    MAX_TAGS_COUNT: ClassVar[int] = 100
     _store: ClassVar[str] = "./storage"             # the config's object-store-root
 
     def __init__(self) -> None:
@@ -128,6 +130,7 @@ class QCAlgorithm(ClrObject):
         if run is None:
             raise InvalidOperationException("a QCAlgorithm is created by the engine, not by hand")
         self._run = run
+        Symbol._resolve = run.feed.resolve
         self.settings = AlgorithmSettings()
         self.universe_settings = UniverseSettings()
         self.default_order_properties = OrderProperties()
@@ -235,14 +238,14 @@ class QCAlgorithm(ClrObject):
         return ReadOnlyDictionary(QCAlgorithm._parameters)
 
     @overloaded
-    def set_start_date(self, *when: Any) -> None:
+    def set_start_date(self, *when: Any, **named: Any) -> None:
         self._only_at_the_start("Date Invalid: self.set_start_date(): Cannot change start date after algorithm initialized.")
-        self._run.set_dates(start=_date(when))
+        self._run.set_dates(start=_date(when, named))
 
     @overloaded
-    def set_end_date(self, *when: Any) -> None:
+    def set_end_date(self, *when: Any, **named: Any) -> None:
         self._only_at_the_start("Date Invalid: self.set_end_date(): Cannot change end date after algorithm initialized.")
-        self._run.set_dates(end=_date(when))
+        self._run.set_dates(end=_date(when, named))
 
     @overloaded
     def set_cash(self, starting_cash: Any, *of_a_currency: Any) -> None:
@@ -312,11 +315,11 @@ class QCAlgorithm(ClrObject):
             raise NotSupported("set_time_zone other than America/New_York")
 
     def set_name(self, name: str) -> None:
-        self.name = name
+        self.name = name[: self.MAX_NAME_AND_TAGS_LENGTH]
 
     def add_tag(self, tag: str) -> None:
-        if tag and tag.strip():
-            self.tags.add(tag.strip())
+        if tag and tag.strip() and len(self.tags) < self.MAX_TAGS_COUNT:
+            self.tags.add(tag.strip()[: self.MAX_NAME_AND_TAGS_LENGTH])
 
     def set_tags(self, tags: Any) -> None:
         self.tags = set(tags)
@@ -586,7 +589,9 @@ class QCAlgorithm(ClrObject):
         order = Order(kind, security, decimal(quantity), text(tag), self._time_in_force(kind, chosen), self._run.utc)
         for name, value in prices.items():
             setattr(order, name, value if isinstance(value, bool) else decimal(value))
-        return self._run.book.submit(order)
+        ticket = self._run.book.submit(order)
+        ticket._way = asynchronous, chosen.clone()
+        return ticket
 
     def _time_in_force(self, kind: OrderType, properties: OrderProperties) -> TimeInForce:
         """The order's own; for the open and the close good til canceled in the place of good til a date."""
@@ -638,7 +643,9 @@ class QCAlgorithm(ClrObject):
             raise ArgumentException(message)
 
 
-def _date(when: tuple[Any, ...]) -> date:
+def _date(positional: tuple[Any, ...], named: dict[str, Any]) -> date:
+    """A date, or a year, month and day, by place or by name."""
+    when = (*positional, *(named[name] for name in ("start", "end", "year", "month", "day") if name in named))
     if len(when) == 3:
         return date(*(int(part) for part in when))
     if len(when) != 1 or not isinstance(when[0], date):

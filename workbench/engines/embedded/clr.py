@@ -146,6 +146,11 @@ class CLRMetatype(type):
         """The nearest class that stands for one of Lean's types."""
         return next((kind for kind in cls.__mro__ if isinstance(kind, CLRMetatype) and kind.clr_name), None)
 
+    def __setattr__(cls, name: str, value: Any) -> None:
+        if unknown(cls, name):
+            raise NotSupported(f"{cls.__name__}.{name}")
+        super().__setattr__(name, value)
+
     def __repr__(cls) -> str:
         return f"<class '{cls.clr_name or f'{cls.__module__}.{cls.__qualname__}'}'>"
 
@@ -161,10 +166,22 @@ class CLRMetatype(type):
 def missing(kind: type, owner: str, name: str) -> Exception:
     """The error of a member that is not there: Lean's own, or that of this engine where Lean has it."""
     for base in kind.__mro__:
-        known = names.members().get(base.__name__)
-        if known is not None and base.__module__.startswith("workbench.") and (name in known or snake(name) in known):
+        if name in _members(base) or snake(name) in _members(base):
             return NotSupported(f"{base.__name__}.{name}")
     return AttributeError(f"{owner} has no attribute '{name}'")
+
+
+def unknown(kind: type, name: str) -> bool:
+    """Whether Lean has a member of this name and the class has not: setting it would change nothing, and nobody would say so."""
+    spelling = snake(name)
+    return (any(name in _members(base) or spelling in _members(base) for base in kind.__mro__)
+            and not any(known in vars(base) or known in vars(base).get("__annotations__", ())
+                        for base in kind.__mro__ for known in (name, spelling)))
+
+
+def _members(kind: type) -> frozenset[str]:
+    """Lean's members of a type, none for a class of the algorithm's own."""
+    return names.members().get(kind.__name__, frozenset()) if kind.__module__.startswith("workbench.") else frozenset()
 
 
 class ClrObject(metaclass=CLRMetatype):
@@ -184,6 +201,17 @@ class ClrObject(metaclass=CLRMetatype):
     def __repr__(self) -> str:
         kind = type(self)
         return f"<{kind.clr_name or f'{kind.__module__}.{kind.__qualname__}'} object at {id(self):#x}>"
+
+
+class ClrOwner(ClrObject):
+    """Base of what an algorithm sets up: a member of Lean's that is not there can't be set in vain."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind = type(self)
+        if unknown(kind, name):
+            raise NotSupported(f"{kind.__name__}.{name}")
+        known = name[:1].isupper() and any(snake(name) in vars(base) for base in kind.__mro__)
+        object.__setattr__(self, snake(name) if known else name, value)
 
 
 class ClrValues(ClrObject):

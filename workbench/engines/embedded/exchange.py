@@ -40,6 +40,18 @@ class TimeZones(ClrObject):
 NEW_YORK = TimeZones.NEW_YORK
 
 
+class Market(ClrObject):
+    """Markets by name."""
+
+    USA, OANDA, FXCM, DUKASCOPY, BITFINEX, GLOBEX = "usa", "oanda", "fxcm", "dukascopy", "bitfinex", "cmeglobex"
+    NYMEX, CBOT, ICE, CBOE, CFE, INDIA = "nymex", "cbot", "ice", "cboe", "cfe", "india"
+    COMEX, CME, EUREX, SGX, HKFE, OSE = "comex", "cme", "eurex", "sgx", "hkfe", "ose"
+    NYSELIFFE, KRAKEN, BITSTAMP, OK_COIN, BITHUMB, BINANCE = "nyseliffe", "kraken", "bitstamp", "okcoin", "bithumb", "binance"
+    POLONIEX, COINONE, HIT_BTC, BITTREX, FTX, FTXUS = "poloniex", "coinone", "hitbtc", "bittrex", "ftx", "ftxus"
+    BINANCE_US, BYBIT, COINBASE, DYDX, KRX = "binanceus", "bybit", "coinbase", "dydx", "krx"
+    INTERACTIVE_BROKERS = "interactivebrokers"
+
+
 class SecurityExchangeHours(ClrObject):
     """`security.exchange.hours`: regular hours only."""
 

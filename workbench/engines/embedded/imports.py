@@ -41,12 +41,6 @@ ERRORS = ("ArgumentException", "InvalidOperationException", "KeyNotFoundExceptio
 LAZY = {"np": "numpy", "pd": "pandas", "plt": "matplotlib.pyplot"}
 
 
-class Market(clr.ClrObject):
-    """Markets by name."""
-
-    USA = "usa"
-
-
 def install() -> ModuleType:
     """Make `from AlgorithmImports import *` work in this process."""
     module = ModuleType("AlgorithmImports")
@@ -57,13 +51,30 @@ def install() -> ModuleType:
         found |= {name: value for name, value in vars(room).items()
                   if isinstance(value, clr.CLRMetatype) and value.clr_name and value.__name__ == name}
     found |= {name: getattr(clr, name) for name in ERRORS}
-    found |= {"Market": Market, "Exception": Exception, "QCAlgorithmFramework": algorithm.QCAlgorithm,
+    found |= {"Exception": Exception, "QCAlgorithmFramework": algorithm.QCAlgorithm,
               "QCAlgorithmFrameworkBridge": algorithm.QCAlgorithm}
     found |= {alias: lazily(name) for alias, name in LAZY.items() if importlib.util.find_spec(name.split(".")[0]) is not None}
     module.__dict__.update(found)
     module.__dict__["__all__"] = sorted(found)
     sys.modules["AlgorithmImports"] = module
+    _install_namespaces(found)
     return module
+
+
+def _install_namespaces(found: dict[str, object]) -> None:
+    """The modules that older algorithms name one by one: `clr`, whose references are there, and .NET's namespaces."""
+    bridge = ModuleType("clr")
+    bridge.__dict__["AddReference"] = lambda _: None
+    sys.modules["clr"] = bridge
+    for name, namespace in names.namespaces().items():
+        parts = namespace.split(".")
+        for depth in range(1, len(parts) + 1):
+            place = ".".join(parts[:depth])
+            inner = sys.modules.setdefault(place, ModuleType(place))
+            inner.__dict__.setdefault("__path__", [])
+            if depth > 1:
+                setattr(sys.modules[".".join(parts[:depth - 1])], parts[depth - 1], inner)
+        setattr(sys.modules[namespace], name, found[name])
 
 
 def lazily(name: str) -> ModuleType:

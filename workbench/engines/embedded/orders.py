@@ -200,6 +200,8 @@ class SubmitOrderRequest(OrderRequest):
         super().__init__(order, order.created, response, tag)
         self._quantity, self._limit, self._stop, self._trigger, self._trail = quantity, limit, stop, trigger, trail
         self.symbol, self.order_type, self.trailing_as_percentage = order.security.symbol, order.type, order.trail_is_percent
+        self.asynchronous = False
+        self.order_properties: Any = None           # set where an algorithm's call has given them
 
     @property
     def order_request_type(self) -> OrderRequestType:
@@ -275,12 +277,15 @@ class OrderTicket(ClrObject):
     def __init__(self, order: Order, book: "Book", response: OrderResponse) -> None:
         self._order, self._book, self._response = order, book, response
         self._asked = order.quantity, order.limit, order.stop, order.trigger, order.trail, order.tag    # what an update may change
+        self._way: tuple[bool, Any] = (False, None)     # asynchronous or not, and with which order properties
         self.cancel_request: CancelOrderRequest | None = None
         self._updates: list[UpdateOrderRequest] = []
 
     @property
     def submit_request(self) -> SubmitOrderRequest:
-        return SubmitOrderRequest(self._order, self._response, *self._asked)
+        request = SubmitOrderRequest(self._order, self._response, *self._asked)
+        request.asynchronous, request.order_properties = self._way
+        return request
 
     @property
     def order_id(self) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from workbench.engines.embedded.clr import ZERO, ClrObject, KeyNotFoundException, KeyValuePair, real
+from workbench.engines.embedded.clr import ZERO, ClrObject, ClrOwner, KeyNotFoundException, KeyValuePair, real
 from workbench.engines.embedded.enums import OrderDirection
 from workbench.engines.embedded.securities import EquityHolding, SecurityManager, unrealized_after_fee
 from workbench.engines.embedded.slices import Symbol
@@ -76,8 +76,12 @@ class CashBook(ClrObject):
         return self._cash
 
 
-class SecurityPortfolioManager(ClrObject):
+class SecurityPortfolioManager(ClrOwner):
     """The account, and by symbol or ticker what it holds."""
+
+    securities: SecurityManager
+    cash_book: CashBook
+    unsettled_cash_book: CashBook
 
     def __init__(self, run: "Backtest", securities: SecurityManager) -> None:
         self._run, self.securities = run, securities

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engines.embedded.clr import (
     ZERO,
     ClrObject,
+    ClrOwner,
     Enumerable,
     KeyNotFoundException,
     KeyValuePair,
@@ -168,9 +169,14 @@ class SubscriptionDataConfig(ClrObject):
         self.data_normalization_mode = security.mode
 
 
-class Equity(ClrObject):
+class Equity(ClrOwner):
     """`self.securities[symbol]`."""
 
+    symbol: Symbol
+    exchange: EquityExchange
+    symbol_properties: SymbolProperties
+    holdings: EquityHolding
+    buying_power_model: SecurityMarginModel
     type = SecurityType.EQUITY
     is_fill_data_forward = True
     is_extended_market_hours = False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from workbench.engines.embedded.clock import utc_time
 from workbench.engines.embedded.clr import ZERO, ClrObject, KeyNotFoundException, KeyValuePair, decimal, real
@@ -62,8 +62,18 @@ class Symbol(ClrObject):
 
     __slots__ = ("id", "value")
 
+    _resolve: ClassVar[Callable[[str], Any]]        # of the run's data folder
+
     def __init__(self, ticker: str, identifier: str) -> None:
         self.value, self.id = ticker, SecurityIdentifier(identifier)
+
+    @staticmethod
+    def create(ticker: str, security_type: SecurityType, market: str) -> "Symbol":
+        """The symbol that a ticker means today, subscribed or not."""
+        if security_type is not SecurityType.EQUITY or market != "usa":
+            raise NotSupported(f"a symbol of {security_type} {market}")
+        symbol: Symbol = Symbol._resolve(ticker)
+        return symbol
 
     @property
     def security_type(self) -> SecurityType:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from workbench.engines.embedded.clock import utc_time
-from workbench.engines.embedded.clr import ZERO, ClrObject, Enumerable, InvalidOperationException, memoizing, real, text
+from workbench.engines.embedded.clr import ZERO, ClrOwner, Enumerable, InvalidOperationException, memoizing, real, text
 from workbench.engines.embedded.orders import OrderTicket
 from workbench.engines.embedded.views import Order, view
 
@@ -16,7 +16,7 @@ NOT_YET = ("This operation is not allowed in initialize or during warm up: cance
            "on_warmup_finished() method.")
 
 
-class SecurityTransactionManager(ClrObject):
+class SecurityTransactionManager(ClrOwner):
     """Orders and tickets by id; open ones by symbol, or by a function that accepts them."""
 
     def __init__(self, run: "Backtest", securities: "SecurityManager") -> None:
