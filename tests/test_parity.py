@@ -356,16 +356,19 @@ def test_an_empty_folder_and_a_run_without_attempts_are_no_sides(tmp_path):
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("name", ["before-listing", "random-003", "rebalance-ib-margin", "splits-and-dividends-raw"])
+@pytest.mark.parametrize("name", ["before-listing", "leverage-and-margin-call", "minute-market-orders", "random-003",
+                                  "rebalance-ib-margin", "splits-and-dividends-raw"])
 def test_real_leans_folder_against_the_embedded_engines(name, tmp_path):
-    """The events of real Lean's result folder, as it wrote them, are those of our run of the same script."""
+    """Real Lean's result folder, as it wrote it, is our run of the same script: events, end and printed statistics."""
     if not RAW.is_dir():
         pytest.skip(f"Lean's result folders are not at {RAW}: parity is tried on our own runs only")
     ran = run_algorithm(tmp_path, GOLDEN / "order_script.py", data=SAMPLE / "data",
                         parameters={"script-path": str(SAMPLE / "scripts" / f"{name}.json")})
-    found = compare(*read_sides(tmp_path, str(RAW / name), str(ran.results)), ignore=["end", "statistics"])
+    found = compare(*read_sides(tmp_path, str(RAW / name), str(ran.results)))
 
     assert found.equal, found.verdict
+    assert found.left_out == ()
+    assert len(found.statistics) > 20
     assert len(found.rows) == len(json.loads((RAW / name / f"{name}-order-events.json").read_text()))
 
 
