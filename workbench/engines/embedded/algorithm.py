@@ -416,15 +416,16 @@ class QCAlgorithm(ClrObject):
                      order_properties: OrderProperties | None = None) -> OrderTicket:
         """At the market. Closed, or with daily bars, Lean turns it into an order for the open or the close."""
         security, run = self._security(symbol), self._run
-        kind = OrderType.MARKET
+        kind, warning = OrderType.MARKET, None
         if not run.warming_up and not run.hours.is_open(run.local):
-            run.log.debug_once(CONVERTED_TO_OPEN, run.local)
-            kind = OrderType.MARKET_ON_OPEN
+            kind, warning = OrderType.MARKET_ON_OPEN, CONVERTED_TO_OPEN
         elif not run.warming_up and security.resolution is Resolution.DAILY:
-            run.log.debug_once(CONVERTED_TO_CLOSE, run.local)
             late = run.hours.next_close(run.local) - run.local < CLOSE_BUFFER
-            kind = OrderType.MARKET_ON_OPEN if late else OrderType.MARKET_ON_CLOSE
-        return self._submit(kind, security, quantity, asynchronous, tag, order_properties)
+            kind, warning = OrderType.MARKET_ON_OPEN if late else OrderType.MARKET_ON_CLOSE, CONVERTED_TO_CLOSE
+        ticket = self._submit(kind, security, quantity, asynchronous, tag, order_properties)
+        if warning is not None and ticket._order.status is not OrderStatus.INVALID:
+            run.log.debug_once(warning, run.local)
+        return ticket
 
     order = market_order
 

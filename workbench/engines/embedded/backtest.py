@@ -104,7 +104,7 @@ class Backtest:
 
     def tell(self, event: Event) -> None:
         """Tell the algorithm of an order event. An exception there ends the run at the next step's check, as in Lean."""
-        if event.status is OrderStatus.FILLED:
+        if event.status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED):
             self.trades.fill(event)
         callback = self._hooks.get("on_order_event")
         if callback is not None:

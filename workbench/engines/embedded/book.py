@@ -14,6 +14,7 @@ from typing import Protocol
 from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.clock import Hours, local_of, utc_of
 from workbench.engines.embedded.clr import ZERO, decimal
+from workbench.engines.embedded.decimals import text
 from workbench.engines.embedded.enums import DataNormalizationMode, OrderResponseErrorCode, OrderStatus, OrderType, Resolution
 from workbench.engines.embedded.fill_models import proposals
 from workbench.engines.embedded.fills import Fill, Scene, fill
@@ -77,6 +78,7 @@ class Book:
         self._fresh_at = -1
         self._tickets: dict[int, OrderTicket] = {}
         self._queue: deque[Request] = deque()
+        self._told_of_rounding = False          # which Lean does once a run
 
     # What an algorithm asks for.
 
@@ -238,11 +240,12 @@ class Book:
                 continue
             tick = CENT if price >= 1 else HUNDREDTH_OF_A_CENT
             rounded = (price / tick).to_integral_value(ROUND_HALF_EVEN) * tick
-            if rounded != price:
+            if rounded != price and not self._told_of_rounding:
+                self._told_of_rounding = True
                 words = "".join(part.capitalize() for part in f"{name}_price".split("_"))
                 self.run.error(f"Warning: To meet brokerage precision requirements, order {words} was rounded to "
-                               f"{number_text(rounded)} from {number_text(price)}")
-                setattr(order, name, rounded)
+                               f"{text(rounded)} from {text(price)}")
+            setattr(order, name, rounded)
 
     def _handle_submit(self, order: Order) -> None:
         security = order.security

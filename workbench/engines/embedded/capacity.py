@@ -145,7 +145,7 @@ class CapacityEstimate:
 
     def _note(self, events: list[Event]) -> None:
         for event in events[self._events:]:
-            if event.status is not OrderStatus.FILLED:
+            if event.status not in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED):
                 continue
             security = event.order.security
             stock = self._stocks.get(security.index)

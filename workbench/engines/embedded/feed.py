@@ -77,7 +77,7 @@ class Feed:
         if security.mode is DataNormalizationMode.TOTAL_RETURN:
             self._paid[security.index] = _dividends(factors, sessions)
         if isinstance(security, DailySecurity):
-            bars = self._bars(mapping)
+            bars = self._bars(mapping, sessions)
             security.columns = normalized(bars, factors, security.mode)
             if security.index in self._paid:
                 security.columns = with_dividends(security.columns, self._paid[security.index])
@@ -146,9 +146,10 @@ class Feed:
     def _auxiliary(self, kind: str, ticker: str) -> Path:
         return self.folder / "equity" / "usa" / kind / f"{ticker.lower()}.csv"
 
-    def _bars(self, mapping: MapFile) -> Bars:
-        """A stock's daily bars: each span of dates from the file of the ticker it then traded under."""
-        return join([self._read(ticker).between(first, last) for ticker, first, last in mapping.spans()])
+    def _bars(self, mapping: MapFile, sessions: list[date]) -> Bars:
+        """A stock's daily bars: each span of dates in the run from the file of the ticker it then traded under."""
+        return join([self._read(ticker).between(first, last) for ticker, first, last in mapping.spans()
+                     if sessions and (first is None or first <= sessions[-1]) and (last is None or last >= sessions[0])])
 
     def _read(self, ticker: str) -> Bars:
         path = daily_path(self.folder, ticker)

@@ -14,7 +14,7 @@ class Log:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: TextIO = path.open("a", encoding="utf-8", newline="\n")
         self._out, self._err = sys.stdout, sys.stderr       # as they are now: an algorithm's print() is sent nowhere later
-        self._last = ""
+        self._last = self._last_debug = self._last_error = ""
         self.user_lines: list[str] = []
         self._said_once: set[str] = set()
 
@@ -27,7 +27,10 @@ class Log:
         self._write("ERROR", text, self._err)
 
     def debug(self, text: str, local: datetime) -> None:
-        """`self.debug`: a line of the algorithm."""
+        """`self.debug`: a line of the algorithm. The same one again, or an empty one, is left out, as by Lean."""
+        if text in ("", self._last_debug):
+            return
+        self._last_debug = text
         self._user(text, local)
         self.trace(f"Debug: {local:%Y-%m-%d %H:%M:%S} {text}")
 
@@ -37,7 +40,10 @@ class Log:
         self.trace(f"Log: {local:%Y-%m-%d %H:%M:%S} {text}")
 
     def error(self, text: str, local: datetime) -> None:
-        """`self.error`, and what the engine reports as the algorithm's error."""
+        """`self.error`, and what the engine reports as the algorithm's error. The same one again is left out, as by Lean."""
+        if text in ("", self._last_error):
+            return
+        self._last_error = text
         self._user(text, local)
         self.fault(f"{local:%Y-%m-%d %H:%M:%S} {text}")
 

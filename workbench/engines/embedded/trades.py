@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.engines.embedded.clr import ZERO
 from workbench.engines.embedded.decimals import added, normal, product, quotient, rounded
+from workbench.engines.embedded.enums import OrderStatus
 from workbench.engines.embedded.orders import Event
 from workbench.engines.embedded.security import DailySecurity, Security
 
@@ -129,6 +130,7 @@ class Trades:
 
     def __init__(self) -> None:
         self.closed: list[Trade] = []
+        self._charged: set[int] = set()                 # orders filled in part, whose fee is counted
         self._positions: dict[int, Position] = {}
         self._followed: dict[int, Position] = {}        # whose prices are not kept in columns
 
@@ -140,7 +142,10 @@ class Trades:
     def fill(self, event: Event) -> None:
         """Take a fill in: it closes the oldest lots of the other direction, and what is left opens a new one."""
         security, order_id = event.order.security, event.order.id
-        price, quantity, fee = normal(event.fill_price), event.fill_quantity, normal(event.fee or ZERO)
+        price, quantity = normal(event.fill_price), event.fill_quantity
+        fee = ZERO if order_id in self._charged else normal(event.fee or ZERO)
+        if event.status is OrderStatus.PARTIALLY_FILLED:
+            self._charged.add(order_id)
         position = self._positions.get(security.index)
         if position is None:
             self._open(security, event.utc, price, quantity, fee, order_id)
