@@ -58,11 +58,12 @@ OWN = {
     "AlgorithmSettings": {"sizes", "free", "check"}, "UpdateOrderFields": {"check"},
     "DefaultBrokerageModel": {"refusal", "check", "brokerage"},
     "InteractiveBrokersBrokerageModel": {"refusal", "check", "brokerage"},
-    "SecurityManager": {"subscribe", "apply_brokerage", "find"},
+    "SecurityManager": {"subscribe", "find"},
     "FuncDateRule": {"days"}, "FuncTimeRule": {"moments"}, "ScheduledEvent": {"skip_before", "step", "begin"},
     "ConstantFeeModel": {"exact_fee"}, "InteractiveBrokersFeeModel": {"exact_fee", "PER_SHARE", "LEAST", "MOST"},
     "NullSlippageModel": {"exact_slippage"}, "ConstantSlippageModel": {"exact_slippage"},
     "VolumeShareSlippageModel": {"exact_slippage"}, "TradeBar": {"of"},
+    "FillModel": {"rules"}, "EquityFillModel": {"rules"}, "ImmediateFillModel": {"rules"},
 }
 # Python's own words for a dictionary, which Lean's dictionaries speak too.
 DICTIONARY = {"keys", "values", "items", "get", "count", "contains_key", "try_get_value", "get_value"}

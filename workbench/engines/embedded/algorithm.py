@@ -19,7 +19,6 @@ from workbench.engines.embedded.clr import (
     ReadOnlyDictionary,
     decimal,
     flag,
-    hook,
     memoizing,
     overloaded,
     real,
@@ -37,6 +36,7 @@ from workbench.engines.embedded.enums import (
 )
 from workbench.engines.embedded.exchange import NEW_YORK
 from workbench.engines.embedded.history import History
+from workbench.engines.embedded.initializers import Initializers
 from workbench.engines.embedded.models import DefaultBrokerageModel, brokerage_model
 from workbench.engines.embedded.object_store import ObjectStore
 from workbench.engines.embedded.orders import Order, OrderTicket
@@ -149,7 +149,7 @@ class QCAlgorithm(ClrObject):
         self.live_mode = False
         self.time_zone = NEW_YORK
         self._history = History(self)
-        self._initializers: list[Any] = []
+        self._initializers = Initializers(run)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """A PascalCase name of Lean's is its snake_case one."""
@@ -239,13 +239,15 @@ class QCAlgorithm(ClrObject):
 
     @overloaded
     def set_start_date(self, *when: Any, **named: Any) -> None:
+        day = _date(when, named)
         self._only_at_the_start("Date Invalid: self.set_start_date(): Cannot change start date after algorithm initialized.")
-        self._run.set_dates(start=_date(when, named))
+        self._run.set_dates(start=day)
 
     @overloaded
     def set_end_date(self, *when: Any, **named: Any) -> None:
+        day = _date(when, named)
         self._only_at_the_start("Date Invalid: self.set_end_date(): Cannot change end date after algorithm initialized.")
-        self._run.set_dates(end=_date(when, named))
+        self._run.set_dates(end=day)
 
     @overloaded
     def set_cash(self, starting_cash: Any, *of_a_currency: Any) -> None:
@@ -275,25 +277,22 @@ class QCAlgorithm(ClrObject):
             raise NotSupported("a brokerage model that does not derive from DefaultBrokerageModel")
         model.check()
         self._run.brokerage = model
-        self._run.account.delayed = model.account_type is AccountType.CASH
-        if not self._run.initialized:
-            for security in self._run.securities:
-                self.securities.apply_brokerage(security)
-                self._initialize(security)
+        if self._initializers.hear_broker():
+            self._run.account.delayed = model.account_type is AccountType.CASH
 
     @property
     def brokerage_name(self) -> BrokerageName:
         return self._run.brokerage.brokerage
 
     def set_security_initializer(self, security_initializer: Any) -> None:
-        """A function, or an object with `initialize`, that each security is given to when it is added.
-
-        A function comes after the brokerage's own models, Lean's initializer classes do as their own `initialize` says.
-        """
-        self._initializers = [security_initializer]
+        """A function, or an object with `initialize`, that sets up each security in the broker's place."""
+        self._only_at_the_start("SetSecurityInitializer() cannot be called after algorithm initialization. When you use the "
+                                "SetSecurityInitializer() method it will apply to all universes and manually added securities.")
+        self._initializers.set(security_initializer)
 
     def add_security_initializer(self, security_initializer: Any) -> None:
-        self._initializers.append(security_initializer)
+        """One that comes after the others."""
+        self._initializers.add(security_initializer)
 
     def set_benchmark(self, *benchmark: Any) -> None:
         """A benchmark moves no order; only a function of time is taken."""
@@ -350,7 +349,7 @@ class QCAlgorithm(ClrObject):
         known = len(self.securities)
         security = self.securities.subscribe(ticker, self.universe_settings.resolution if resolution is None else resolution, mode)
         if len(self.securities) > known:
-            self._initialize(security)
+            self._initializers.initialize(security)
         if leverage:
             security.face.set_leverage(leverage)
         face: Equity = security.face
@@ -577,11 +576,6 @@ class QCAlgorithm(ClrObject):
                 raise NoMatch(f"{symbol!r} is no symbol")
             raise NotSupported(f"trading {symbol}, which was not added in initialize,")
         return found
-
-    def _initialize(self, security: Security) -> None:
-        """Give a security to the algorithm's own initializers."""
-        for initializer in self._initializers:
-            (hook(initializer, "initialize") if hasattr(initializer, "initialize") else initializer)(security.face)
 
     def _submit(self, kind: OrderType, security: Security, quantity: Any, asynchronous: Any, tag: str | None,
                 properties: OrderProperties | None, **prices: Any) -> OrderTicket:

@@ -19,6 +19,7 @@ from workbench.engines.embedded import (
     exchange,
     fill_models,
     history,
+    initializers,
     models,
     names,
     object_store,
@@ -35,8 +36,8 @@ from workbench.engines.embedded import (
 )
 from workbench.engines.embedded.absent import Absent
 
-ROOMS = (algorithm, enums, exchange, fill_models, history, models, object_store, orders, portfolio, rules, schedule, securities,
-         settings, slices, times_in_force, transactions, views)
+ROOMS = (algorithm, enums, exchange, fill_models, history, initializers, models, object_store, orders, portfolio, rules, schedule,
+         securities, settings, slices, times_in_force, transactions, views)
 ERRORS = ("ArgumentException", "InvalidOperationException", "KeyNotFoundException", "NullReferenceException")
 LAZY = {"np": "numpy", "pd": "pandas", "plt": "matplotlib.pyplot"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from workbench.engines.embedded.clr import ArgumentException, ClrObject, KeyNotFoundException, KeyValuePair
 
-NAMES = re.compile(r"[A-Za-z0-9_/#\-$= .]+")
+KEYS = re.compile(r"\.?[a-zA-Z0-9\\/_#\-$= ]+\.?[a-zA-Z0-9]*")
 
 
 class ObjectStore(ClrObject):
@@ -48,6 +48,8 @@ class ObjectStore(ClrObject):
         return self.save(path, text)
 
     def save_bytes(self, path: str, contents: bytes) -> bool:
+        if not KEYS.fullmatch(path):
+            raise ArgumentException(f"LocalObjectStore: path is not supported: '{path}'")
         file = self._path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(bytes(contents))
@@ -73,10 +75,8 @@ class ObjectStore(ClrObject):
         return (KeyValuePair(key, self._path(key).read_bytes()) for key in self.keys)
 
     def _path(self, key: str) -> Path:
-        """The file of a key. Raises ArgumentException for a key that Lean refuses or that leads outside."""
-        if not key or not NAMES.fullmatch(key):
-            raise ArgumentException(f"LocalObjectStore: path is not supported: '{key}'")
-        path = (self._root / key.lstrip("./")).resolve()
+        """The file of a key. Raises ArgumentException for one that leads outside."""
+        path = (self._root / key.lstrip(".").lstrip("/\\").replace("\\", "/")).resolve()
         if not path.is_relative_to(self._root.resolve()):
             raise ArgumentException(f"LocalObjectStore: path is not supported: '{key}'")
         return path

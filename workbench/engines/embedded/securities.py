@@ -13,7 +13,6 @@ from workbench.engines.embedded.clr import (
     KeyNotFoundException,
     KeyValuePair,
     decimal,
-    hook,
     memoizing,
     overloaded,
     real,
@@ -370,7 +369,6 @@ class SecurityManager(ClrObject):
     def __init__(self, run: "Backtest") -> None:
         self._run = run
         self._by_symbol: dict[Symbol, Security] = {}
-        self._initializers: list[Any] = []
 
     def subscribe(self, ticker: str, resolution: Resolution, mode: DataNormalizationMode) -> Security:
         """Subscribe, or find the subscription that is there."""
@@ -386,14 +384,7 @@ class SecurityManager(ClrObject):
         self._by_symbol[symbol] = security
         self._run.account.securities.append(security)
         security.face = Equity(security, self._run)
-        self.apply_brokerage(security)
         return security
-
-    def apply_brokerage(self, security: Security) -> None:
-        """The brokerage's own models and leverage."""
-        broker, face = self._run.brokerage, security.face
-        security.set_leverage(decimal(hook(broker, "get_leverage")(face)))
-        security.fee_model, security.slippage_model = hook(broker, "get_fee_model")(face), hook(broker, "get_slippage_model")(face)
 
     def find(self, key: Any) -> Security | None:
         """The subscription of a symbol, a ticker or a security."""
