@@ -290,6 +290,7 @@ class IntentExecution(QCAlgorithm):
             self._hear_order(event)
         except BaseException:
             self.may_send = False
+            self.lines.sync()           # nobody closes the journal after an error, and a process may end without writing it out
             raise
 
     def _hear_order(self, event: OrderEvent) -> None:
