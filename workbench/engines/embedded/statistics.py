@@ -13,15 +13,30 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engines.embedded.clr import ZERO
-from workbench.engines.embedded.decimals import HUNDRED, LARGEST, WIDE, added, double_text, of_double, quotient, rounded, text
+from workbench.engines.embedded.decimals import (
+    HUNDRED,
+    LARGEST,
+    WIDE,
+    added,
+    double_text,
+    of_double,
+    quotient,
+    rounded,
+    scale,
+    text,
+)
 from workbench.engines.embedded.sampling import Sampler
 from workbench.engines.embedded.trades import Trade
 
+FEW = 1000          # trades up to which means run in Lean's decimals; beyond, a mean is the sum ÷ the count, the same to 20 digits
+SAFE = 2**60        # of a sum of 64-bit numbers
+MONEY = ("profit", "adverse", "favorable", "given_back", "fees")
 DAYS_A_YEAR = 252
 DAY = 86400
 TICKS_A_SECOND = 10_000_000
@@ -70,6 +85,44 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
+class TradeColumns:
+    """Closed trades as columns, in order of their exit: UTC seconds, and money in whole numbers of 10^-`places` dollars.
+
+    Money is 64-bit where every sum of it is, else Python's own whole numbers.
+    """
+
+    places: int
+    entered: NDArray[np.int64]
+    exited: NDArray[np.int64]
+    profit: NDArray[Any]
+    adverse: NDArray[Any]
+    favorable: NDArray[Any]
+    given_back: NDArray[Any]
+    fees: NDArray[Any]
+
+    @classmethod
+    def of(cls, trades: Sequence[Trade]) -> "TradeColumns":
+        """The columns of some trades; empty where there are too few to need them."""
+        money = [[getattr(trade, name) for trade in trades] for name in MONEY] if len(trades) > FEW else [[] for _ in MONEY]
+        places = max((scale(value) for column in money for value in column), default=0)
+        whole = [[int(value.scaleb(places, context=WIDE)) for value in column] for column in money]
+        fits = max((sum(map(abs, column)) for column in whole), default=0) < SAFE
+        few = trades if len(trades) > FEW else []
+        return cls(places, np.array([trade.entered for trade in few], dtype=np.int64),
+                   np.array([trade.exited for trade in few], dtype=np.int64),
+                   *(np.array(column, dtype=np.int64 if fits else object) for column in whole))
+
+    def between(self, begin: int, end: int) -> "TradeColumns":
+        """Those that ended from one moment on and before another."""
+        left, right = np.searchsorted(self.exited, (begin, end))
+        return TradeColumns(self.places, *(getattr(self, name)[left:right] for name in ("entered", "exited", *MONEY)))
+
+    def dollars(self, whole: int) -> Decimal:
+        """A sum of the columns' money."""
+        return Decimal(int(whole)).scaleb(-self.places, context=WIDE)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the statistics are made from.
 
@@ -80,12 +133,14 @@ class Outcome:
     profits: list[tuple[int, Decimal]]
     trades: list[Trade]
     rates: Rates
+    columns: TradeColumns = field(init=False)
     times: list[int] = field(init=False)
     equity: list[Decimal] = field(init=False)
     summed_rates: list[Decimal] = field(init=False)
 
     def __post_init__(self) -> None:
         candles = self.sampler.equity
+        object.__setattr__(self, "columns", TradeColumns.of(self.trades))
         object.__setattr__(self, "times", [candle.utc for candle in candles])
         object.__setattr__(self, "equity", [candle.close for candle in candles])
         sums, total, day, rate = [ZERO], ZERO, None, ZERO
@@ -194,11 +249,13 @@ def _performance(outcome: Outcome, first: date, last: date) -> Performance:
     left, right = bisect.bisect_left(outcome.times, begin), bisect.bisect_left(outcome.times, end)
     if left == right:
         return Performance(dict.fromkeys(PORTFOLIO, ZERO), _of_trades([]), [])
-    trades = [trade for trade in outcome.trades if begin <= trade.exited < end]
+    few = len(outcome.trades) <= FEW
+    trades = [trade for trade in outcome.trades if begin <= trade.exited < end] if few else outcome.trades
+    of_trades = _of_trades(trades) if few else _of_many(outcome.columns.between(begin, end))
     profits = [profit for at, profit in outcome.profits if begin * 1000 <= at < end * 1000]
     whole = right - left == len(outcome.times)
     start = outcome.sampler.start_equity if whole else outcome.equity[left]
-    return Performance(_of_portfolio(outcome, left, right, begin, end, start, profits), _of_trades(trades), trades)
+    return Performance(_of_portfolio(outcome, left, right, begin, end, start, profits), of_trades, trades)
 
 
 def _periods(months: int, first: date, last: date) -> Iterator[tuple[date, date]]:
@@ -390,7 +447,79 @@ def _of_trades(trades: list[Trade]) -> dict[str, Decimal | int | str | None]:
     of["profitLossDownsideDeviation"] = _root(lower_spread, len(lost))
     if trades:
         _ratios(of, len(won), len(lost))
-    return _in_order(of, trades, won, lost, most, longest)
+    durations = [(_mean_duration(group), _median_duration(group)) for group in (trades, won, lost)]
+    span = (min(trade.entered for trade in trades), max(trade.exited for trade in trades)) if trades else None
+    return _in_order(of, span, (len(trades), len(won), len(lost)), durations, (most[0], most[1]), longest)
+
+
+def _of_many(trades: TradeColumns) -> dict[str, Decimal | int | str | None]:
+    """The same as columns."""
+    of = dict.fromkeys(MONEY_OF_TRADES, ZERO)
+    profit, count = trades.profit, len(trades.profit)
+    wins = profit > 0
+    won, lost = int(wins.sum()), int((~wins).sum())
+    if not count:
+        return _of_trades([])
+    total = np.cumsum(profit)
+    before = total - profit
+    nothing = profit[:1] * 0
+    peak = np.maximum.accumulate(np.concatenate([nothing, total]))
+    best = np.maximum.accumulate(np.concatenate([nothing, before + trades.favorable]))[1:]
+    lengths = trades.exited - trades.entered
+    sums = {
+        "totalProfitLoss": profit.sum(), "totalProfit": profit[wins].sum(), "totalLoss": profit[~wins].sum(),
+        "largestProfit": profit.max(initial=0), "largestLoss": profit.min(initial=0),
+        "largestMAE": trades.adverse.min(initial=0), "largestMFE": trades.favorable.max(initial=0),
+        "maximumClosedTradeDrawdown": (total - peak[1:]).min(initial=0),
+        "maximumIntraTradeDrawdown": (before + trades.adverse - best).min(initial=0),
+        "maximumEndTradeDrawdown": trades.given_back.max(initial=0), "totalFees": trades.fees.sum(),
+    }
+    of |= {name: trades.dollars(whole) for name, whole in sums.items()}
+    for name, part, many in (("averageProfitLoss", profit, count), ("averageProfit", profit[wins], won),
+                             ("averageLoss", profit[~wins], lost), ("averageMAE", trades.adverse, count),
+                             ("averageMFE", trades.favorable, count)):
+        of[name] = quotient(trades.dollars(part.sum()), Decimal(many)) if many else ZERO
+    of["profitLossStandardDeviation"] = _root(*_squares(profit, trades))
+    of["profitLossDownsideDeviation"] = _root(*_squares(profit[~wins], trades))
+    _ratios(of, won, lost)
+    durations = [(_mean_of(part), _median_of(part)) for part in (lengths, lengths[wins], lengths[~wins])]
+    longest = _longest_fall(total > peak[:-1], ~wins, trades)
+    return _in_order(of, (int(trades.entered.min()), int(trades.exited.max())), (count, won, lost), durations,
+                     (_longest_run(wins), _longest_run(~wins)), longest)
+
+
+def _squares(values: NDArray[Any], trades: TradeColumns) -> tuple[Decimal, int]:
+    """The sum of squared distances from the mean, and how many they are."""
+    whole, count = values.tolist(), len(values)
+    distances = count * sum(map(int.__mul__, whole, whole)) - sum(whole) ** 2
+    return (WIDE.divide(Decimal(distances), count).scaleb(-2 * trades.places, context=WIDE) if count else ZERO), count
+
+
+def _mean_of(lengths: NDArray[np.int64]) -> str:
+    return duration(int(lengths.mean() * TICKS_A_SECOND) if len(lengths) else 0)
+
+
+def _median_of(lengths: NDArray[np.int64]) -> str:
+    """The upper one of the two in the middle."""
+    middle = len(lengths) // 2
+    return duration(int(np.partition(lengths, middle)[middle]) * TICKS_A_SECOND if len(lengths) else 0)
+
+
+def _longest_run(flags: NDArray[np.bool_]) -> int:
+    """The most that are true in a row."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def _longest_fall(peaks: NDArray[np.bool_], losses: NDArray[np.bool_], trades: TradeColumns) -> int:
+    """Seconds of the longest way from a peak of the summed profits through a loss to the next peak."""
+    at = np.flatnonzero(peaks)
+    if not len(at):
+        return 0
+    lost = np.cumsum(losses)[at]
+    since = np.concatenate([trades.entered[:1], trades.exited[at[:-1]]])
+    fell = np.diff(np.concatenate([[0], lost])) > 0
+    return int((trades.exited[at] - since)[fell].max(initial=0))
 
 
 def _mean(mean: Decimal, value: Decimal, count: int) -> Decimal:
@@ -419,17 +548,16 @@ def _ratios(of: dict[str, Decimal], won: int, lost: int) -> None:
     of["averageEndTradeDrawdown"] = added(average, of["averageMFE"].copy_negate())
 
 
-def _in_order(of: dict[str, Decimal], trades: list[Trade], won: list[Trade], lost: list[Trade], most: list[int],
-              longest: int) -> dict[str, Decimal | int | str | None]:
-    """All members in Lean's order."""
-    groups = (trades, won, lost)
-    means, middles = [_mean_duration(group) for group in groups], [_median_duration(group) for group in groups]
+def _in_order(of: dict[str, Decimal], span: tuple[int, int] | None, counts: tuple[int, int, int],
+              durations: list[tuple[str, str]], most: tuple[int, int], longest: int) -> dict[str, Decimal | int | str | None]:
+    """All members in Lean's order. Counts and durations (mean, median) are of all trades, of those won, and of those lost."""
+    means, middles = zip(*durations, strict=True)
     return {
-        "startDateTime": instant(min(trade.entered for trade in trades)) if trades else None,
-        "endDateTime": instant(max(trade.exited for trade in trades)) if trades else None,
-        "totalNumberOfTrades": len(trades),
-        "numberOfWinningTrades": len(won),
-        "numberOfLosingTrades": len(lost),
+        "startDateTime": instant(span[0]) if span else None,
+        "endDateTime": instant(span[1]) if span else None,
+        "totalNumberOfTrades": counts[0],
+        "numberOfWinningTrades": counts[1],
+        "numberOfLosingTrades": counts[2],
         **{name: of[name] for name in MONEY_OF_TRADES[:8]},
         "averageTradeDuration": means[0],
         "averageWinningTradeDuration": means[1],
