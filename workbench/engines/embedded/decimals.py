@@ -4,7 +4,7 @@ A decimal remembers its scale: 1.50 is written `1.50`, rounding to two places le
 """
 
 import math
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, Rounded
 from functools import cache
 
 from workbench.engines.embedded.clr import ZERO
@@ -14,7 +14,9 @@ CENT = Decimal("0.01")
 LARGEST = 2**96 - 1                 # of a decimal's digits, read as a whole number
 WIDE = Context(prec=80)             # quantizing never fails for want of digits
 SEVEN, FIFTEEN = Context(prec=7), Context(prec=15)
-MOST_DIGITS = Context(prec=29)
+# A decimal of C# has 96 bits of digits, which is 28 or, up to LARGEST, 29 of them, and at most 28 places (Emin says so).
+EXACT = Context(prec=28, Emin=-1, traps=[Rounded])
+DIGITS_28, DIGITS_29 = Context(prec=28, Emin=-1), Context(prec=29, Emin=0)
 
 
 def scale(value: Decimal) -> int:
@@ -58,22 +60,28 @@ def of_double(value: float) -> Decimal:
 
 def product(left: Decimal, right: Decimal) -> Decimal:
     """left × right as C# has it: 96 bits of digits and at most 28 places, half to even beyond."""
-    found = MOST_DIGITS.multiply(left, right)
-    return found if _fits(found) else _fitted(WIDE.multiply(left, right))
+    try:
+        return EXACT.multiply(left, right)
+    except Rounded:
+        found = DIGITS_29.multiply(left, right)
+        return found if _fits(found) else DIGITS_28.multiply(left, right)
 
 
 def quotient(left: Decimal, right: Decimal) -> Decimal:
     """left ÷ right as C# has it."""
-    found = MOST_DIGITS.divide(left, right)
-    return found if _fits(found) else _fitted(WIDE.divide(left, right))
+    found = DIGITS_29.divide(left, right)
+    return found if _fits(found) else DIGITS_28.divide(left, right)
 
 
 def added(*values: Decimal) -> Decimal:
     """The sum, from the left, as C# has it."""
     found = ZERO
     for value in values:
-        both = MOST_DIGITS.add(found, value)
-        found = both if _fits(both) else _fitted(WIDE.add(found, value))
+        try:
+            found = EXACT.add(found, value)
+        except Rounded:
+            both = DIGITS_29.add(found, value)
+            found = both if _fits(both) else DIGITS_28.add(found, value)
     return found
 
 
@@ -106,18 +114,8 @@ def double_text(value: float, places: int) -> str:
 
 
 def _fits(value: Decimal) -> bool:
-    _, digits, exponent = value.as_tuple()
-    return len(digits) <= 28 and exponent >= -28        # type: ignore[operator]
-
-
-def _fitted(value: Decimal) -> Decimal:
-    _, digits, exponent = value.as_tuple()
-    assert isinstance(exponent, int)
-    for places in (29 - len(digits) - exponent, 28 - len(digits) - exponent):
-        shorter = value.quantize(_unit(max(min(places, 28, -exponent), 0)), context=WIDE)
-        if abs(int(shorter.scaleb(scale(shorter), context=WIDE))) <= LARGEST:
-            break
-    return shorter
+    """Whether 96 bits hold a value's 29 digits. One of fewer digits is the same with 28, whatever is said of it here."""
+    return value.copy_abs().scaleb(28 - value.adjusted(), context=WIDE) <= LARGEST
 
 
 @cache

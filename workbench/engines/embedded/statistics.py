@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from statistics import NormalDist
@@ -252,7 +253,7 @@ def _performance(outcome: Outcome, first: date, last: date) -> Performance:
     few = len(outcome.trades) <= FEW
     trades = [trade for trade in outcome.trades if begin <= trade.exited < end] if few else outcome.trades
     of_trades = _of_trades(trades) if few else _of_many(outcome.columns.between(begin, end))
-    profits = [profit for at, profit in outcome.profits if begin * 1000 <= at < end * 1000]
+    profits = _between(outcome.profits, begin * 1000, end * 1000)
     whole = right - left == len(outcome.times)
     start = outcome.sampler.start_equity if whole else outcome.equity[left]
     return Performance(_of_portfolio(outcome, left, right, begin, end, start, profits), of_trades, trades)
@@ -587,6 +588,7 @@ def _median_duration(trades: list[Trade]) -> str:
     return duration(lengths[len(lengths) // 2] * TICKS_A_SECOND) if lengths else duration(0)
 
 
+@lru_cache(maxsize=4096)
 def instant(utc: int) -> str:
     """`2013-10-07T13:31:00Z`."""
     return f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%dT%H:%M:%SZ}"
