@@ -266,7 +266,8 @@ def test_arithmetic_is_c_sharp_s():
 def test_no_decimal_has_more_digits_than_c_sharp_holds(left, right):
     """96 bits and 28 places, and never further from the exact result than half of the last place."""
     exactly = decimals.WIDE
-    for found, exact in ((quotient(left, right), exactly.divide(left, right)), (product(left, right), exactly.multiply(left, right))):
+    both = ((quotient(left, right), exactly.divide(left, right)), (product(left, right), exactly.multiply(left, right)))
+    for found, exact in both:
         digits = int(exactly.scaleb(abs(found), decimals.scale(found)))
 
         assert digits <= decimals.LARGEST
