@@ -4,6 +4,7 @@ Every option of the launcher that changes a backtest is taken; an option it does
 """
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{option}")
     given = vars(parser.parse_args(arguments))
     hold_lifeline()
+    gc.set_threshold(100_000, 50, 50)           # orders and events stay to the end: looking for rubbish among them finds none
     try:
         config = read_config(given.pop("config"))
     except BadInput as error:

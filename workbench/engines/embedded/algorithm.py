@@ -508,9 +508,10 @@ class QCAlgorithm(ClrObject):
             sized = targets.order_of_sending([pair for pair in sized if abs(pair[1]) >= 1], self._run.book)
         for security, quantity in sized:
             left = targets.unordered(security, quantity, self._run.book)
-            if left:
-                send = self.market_order if self._run.hours.is_open(self._run.local) else self.market_on_open_order
-                placed.append(send(security.symbol, left, later, tag or "", properties))
+            if left and self._run.hours.is_open(self._run.local):
+                placed.append(self.market_order(security.symbol, left, later, tag or "", properties))
+            elif left:
+                placed.append(self._submit(OrderType.MARKET_ON_OPEN, security, left, later, tag, properties))
         return placed
 
     @overloaded

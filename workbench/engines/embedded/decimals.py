@@ -87,13 +87,19 @@ def added(*values: Decimal) -> Decimal:
 
 def text(value: Decimal) -> str:
     """ToString: plain, the scale kept, no sign on a zero."""
-    return format(value if value else abs(value), "f")
+    plain = str(value if value else value.copy_abs())
+    return format(value, "f") if "E" in plain else plain
 
 
 def number(value: Decimal) -> str:
     """A decimal in JSON: always with a point."""
     plain = text(value)
     return plain if "." in plain else f"{plain}.0"
+
+
+def shortest(value: Decimal) -> str:
+    """The same without trailing zeros."""
+    return number(value.normalize(WIDE))
 
 
 def grouped(value: Decimal) -> str:

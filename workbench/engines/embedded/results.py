@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from workbench import files
 from workbench.engines.embedded.backtest import Backtest
 from workbench.engines.embedded.charts import Charts, Text, charts, summary_chart
 from workbench.engines.embedded.clr import ZERO, pascal
-from workbench.engines.embedded.decimals import added, grouped, normal, number, rounded, text
-from workbench.engines.embedded.enums import OrderType
+from workbench.engines.embedded.decimals import added, grouped, normal, number, rounded, shortest, text
+from workbench.engines.embedded.enums import OrderDirection, OrderStatus, OrderType
 from workbench.engines.embedded.orders import Event, Order, direction_of
 from workbench.engines.embedded.securities import unrealized_after_fee
+from workbench.engines.embedded.slices import Symbol
 from workbench.engines.embedded.statistics import (
     RATES,
     TICKS_A_SECOND,
@@ -36,6 +38,9 @@ from workbench.engines.embedded.trades import Trade
 
 VERSION = "v2.5.0.0"        # of Lean, whose behaviour of August 2026 this engine gives
 NOTHING = Performance({}, {}, [])
+CAMEL = {member: pascal(str(member))[0].lower() + pascal(str(member))[1:] for member in (*OrderStatus, *OrderDirection)}
+PLAIN = (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)     # without prices of their own
+EMPTY = '""'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +86,8 @@ def write_results(folder: Path, algorithm_id: str, run: Backtest | None, state: 
     files.write(folder / f"{algorithm_id}-summary.json", lean_json(
         {"rollingWindow": {}, "charts": summary, **shared, "totalPerformance": _performance(total)}))
     if run is not None and run.book.events:
-        lines = ",".join(event_json(event, algorithm_id) for event in run.book.events)
+        quoted = json.dumps(algorithm_id)[1:-1]
+        lines = ",".join([event_json(event, quoted) for event in run.book.events])
         files.write(folder / f"{algorithm_id}-order-events.json", f"[{lines}]")
     files.write(folder / f"{algorithm_id}-log.txt", "".join(f"{line}\n" for line in (run.log.user_lines if run else [])))
     return statistics
@@ -133,51 +139,45 @@ def lean_json(value: Any, indent: int = 0) -> str:
 
 
 def event_json(event: Event, algorithm_id: str) -> str:
-    """One order event, its keys in Lean's order."""
-    order, symbol = event.order, event.order.security.symbol
-    identifier = str(symbol.id)
-    parts = [
-        f'"id":{json.dumps(f"{algorithm_id}-{order.id}-{event.id}")},"algorithmId":{json.dumps(algorithm_id)}',
-        f'"orderId":{order.id},"orderEventId":{event.id},"symbol":"{identifier}","symbolValue":"{symbol}"',
-        f'"symbolPermtick":"{identifier.split(" ")[0]}","time":{event.utc}.0,"status":"{_camel(event.status)}"',
-    ]
-    if event.fee is not None:
-        parts.append(f'"orderFeeAmount":{number(normal(event.fee))},"orderFeeCurrency":"{event.fee_currency}"')
-    parts.append(f'"fillPrice":{number(normal(event.fill_price))},"fillPriceCurrency":"{event.fee_currency}",'
-                 f'"fillQuantity":{number(event.fill_quantity)},"direction":"{_camel(direction_of(event.quantity))}"')
-    if event.message:
-        parts.append(f'"message":{json.dumps(event.message, ensure_ascii=False)}')
-    parts.append(f'"isAssignment":false,"quantity":{number(event.quantity)}')
-    if event.stop is not None:
-        parts.append(f'"stopPrice":{number(normal(event.stop))}')
+    """One order event, its keys in Lean's order. `algorithm_id` is text that stands in JSON as it is."""
+    order = event.order
+    fee = "" if event.fee is None else f'"orderFeeAmount":{shortest(event.fee)},"orderFeeCurrency":"{event.fee_currency}",'
+    message = f'"message":{json.dumps(event.message, ensure_ascii=False)},' if event.message else ""
+    prices = "" if event.stop is None else f',"stopPrice":{shortest(event.stop)}'
     if event.limit is not None:
-        parts.append(f'"limitPrice":{number(normal(event.limit))}')
-    return "{" + ",".join(parts) + "}"
+        prices += f',"limitPrice":{shortest(event.limit)}'
+    price = shortest(event.fill_price) if event.fill_price else "0.0"
+    filled = number(event.fill_quantity) if event.fill_quantity else "0.0"
+    return (f'{{"id":"{algorithm_id}-{order.id}-{event.id}","algorithmId":"{algorithm_id}","orderId":{order.id},'
+            f'"orderEventId":{event.id},{_of_event(order.security.symbol, str(order.security.symbol))},"time":{event.utc}.0,'
+            f'"status":"{CAMEL[event.status]}",{fee}"fillPrice":{price},"fillPriceCurrency":"{event.fee_currency}",'
+            f'"fillQuantity":{filled},"direction":"{CAMEL[direction_of(event.quantity)]}",{message}"isAssignment":false,'
+            f'"quantity":{number(event.quantity)}{prices}}}')
+
+
+@lru_cache(maxsize=4096)
+def _of_event(symbol: Symbol, ticker: str) -> str:
+    identifier = str(symbol.id)
+    return f'"symbol":"{identifier}","symbolValue":"{ticker}","symbolPermtick":"{identifier.split(" ")[0]}"'
 
 
 def order_json(order: Order) -> str:
     """One order of the result file."""
-    symbol = order.security.symbol
-    price, submitted = normal(order.average_price), order.submitted
-    parts = [
-        *_own_prices(order),
-        f'"type":{int(order.type)},"id":{order.id},"contingentId":0,"brokerId":["{order.id}"]',
-        f'"symbol":{{"value":"{symbol}","id":"{symbol.id}","permtick":"{symbol}"}}',
-        f'"price":{number(price)},"priceCurrency":"USD"',
-        f'"time":"{instant(order.created)}","createdTime":"{instant(order.created)}"',
-    ]
-    for key, utc in (("lastFillTime", order.last_fill), ("lastUpdateTime", order.last_update), ("canceledTime", order.canceled)):
-        if utc is not None:
-            parts.append(f'"{key}":"{instant(utc)}"')
-    parts += [
-        f'"quantity":{number(order.quantity)},"status":{int(order.status)},"tag":{json.dumps(order.tag, ensure_ascii=False)}',
-        f'"properties":{{"timeInForce":{_tif(order)}}}',
-        f'"securityType":1,"direction":{int(direction_of(order.quantity))},"value":{number(order.quantity * price)}',
-        f'"orderSubmissionData":{{"bidPrice":{number(submitted.bid)},"askPrice":{number(submitted.ask)},'
-        f'"lastPrice":{number(submitted.last)}}}',
-        f'"isMarketable":{json.dumps(_is_marketable(order))},"priceAdjustmentMode":{int(order.security.mode)}',
-    ]
-    return "{" + ",".join(parts) + "}"
+    symbol, price, submitted, created = order.security.symbol, normal(order.average_price), order.submitted, instant(order.created)
+    bid = number(submitted.bid)
+    ask, last = (bid if quoted is submitted.bid else number(quoted) for quoted in (submitted.ask, submitted.last))
+    own = "".join(f"{part}," for part in _own_prices(order)) if order.type not in PLAIN else ""
+    moments = ("lastFillTime", order.last_fill), ("lastUpdateTime", order.last_update), ("canceledTime", order.canceled)
+    times = "".join(f'"{key}":"{instant(utc)}",' for key, utc in moments if utc is not None)
+    marketable = "true" if _is_marketable(order) else "false"
+    return (f'{{{own}"type":{order.type._value_},"id":{order.id},"contingentId":0,"brokerId":["{order.id}"],'
+            f'"symbol":{{"value":"{symbol}","id":"{symbol.id}","permtick":"{symbol}"}},"price":{number(price)},"priceCurrency":"USD",'
+            f'"time":"{created}","createdTime":"{created}",{times}"quantity":{number(order.quantity)},'
+            f'"status":{order.status._value_},"tag":{json.dumps(order.tag, ensure_ascii=False) if order.tag else EMPTY},'
+            f'"properties":{{"timeInForce":{_tif(order)}}},"securityType":1,"direction":{direction_of(order.quantity)._value_},'
+            f'"value":{number(order.quantity * price)},'
+            f'"orderSubmissionData":{{"bidPrice":{bid},"askPrice":{ask},"lastPrice":{last}}},'
+            f'"isMarketable":{marketable},"priceAdjustmentMode":{order.security.mode._value_}}}')
 
 
 def _is_marketable(order: Order) -> bool:
@@ -324,8 +324,3 @@ def _configuration(run: Backtest, name: str, parameters: Mapping[str, str]) -> d
         "accountType": int(run.brokerage.account_type), "parameters": dict(parameters), "outOfSampleMaxEndDate": None,
         "outOfSampleDays": 0, "startDate": f"{run.start}T00:00:00Z", "endDate": f"{run.end}T23:59:59Z", "tradingDaysPerYear": 252,
     }
-
-
-def _camel(member: object) -> str:
-    word = pascal(str(member))
-    return word[0].lower() + word[1:]

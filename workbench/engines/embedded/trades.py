@@ -228,6 +228,8 @@ def _stretches(security: DailySecurity, after: int, upto: int) -> list[Path]:
     assert columns is not None
     if first >= last:
         return []
+    if last - first == 1:
+        return [_at(columns.price("close", first))]
     closes = columns.bars.close[first:last]
     if columns.factor_of_bar is None:
         return [_summed(closes, Decimal(1))]
