@@ -12,12 +12,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine_fixtures import GOLDEN, run_algorithm, run_source
-from workbench.engines.embedded import decimals
+from workbench.engines.embedded import decimals, sampling
 from workbench.engines.embedded.capacity import Slots, SymbolCapacity
 from workbench.engines.embedded.charts import thinned
 from workbench.engines.embedded.decimals import (
@@ -372,3 +373,22 @@ def test_equity_is_sampled_in_order_of_time(tmp_path, invented):
     times = [candle[0] for candle in ran.result["charts"]["Strategy Equity"]["series"]["Equity"]["values"]]
 
     assert all(before < after for before, after in pairwise(times))
+
+
+@given(st.lists(st.tuples(st.integers(1, 200_000), st.integers(-3000, 3000).filter(bool)), min_size=41, max_size=60),
+       st.integers(10**5, 10**8))
+def test_many_holdings_are_weighed_as_few_are(holdings, value):
+    """Exposure to the last digit, the same forty stocks with the same shares, and the rest together to seven digits."""
+    held = []
+    for index, (price, quantity) in enumerate(holdings):
+        security = stock(index)
+        security._price, security.quantity = D(price).scaleb(-2), D(quantity)
+        security._at = security.tape.step
+        security.set_leverage(D(2))
+        held.append(security)
+    worths = np.array([price * 100 * quantity for price, quantity in holdings], dtype=np.int64)
+    singly, many = sampling._weigh(held, D(value)), sampling._weigh_many(held, worths, -4, D(value))
+
+    assert singly[0] == many[0]
+    assert singly[1].of == many[1].of
+    assert float(singly[1].others) == pytest.approx(float(many[1].others), rel=1e-5, abs=1e-5)

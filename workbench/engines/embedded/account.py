@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.engines.embedded.clr import ZERO
 from workbench.engines.embedded.decimals import added, normal, product, quotient
-from workbench.engines.embedded.security import Security, Tape
+from workbench.engines.embedded.security import DailySecurity, Security, Tape
 from workbench.engines.embedded.valuation import Valuation
 
 CENT = Decimal("0.01")
@@ -70,6 +73,11 @@ class Account:
         """The securities of which something is held, in the order they were added."""
         self._lay_out()
         return sorted(self._held.values(), key=lambda security: security.index)
+
+    def parts(self) -> tuple[list[DailySecurity], NDArray[np.int64], int] | None:
+        """What each of the things held is worth: in whole numbers of 10^the last dollars, where all are daily columns."""
+        self._lay_out()
+        return self._valuation.parts()
 
     def touch(self) -> None:
         """Forget the sums: something outside a fill has changed (leverage, a price)."""

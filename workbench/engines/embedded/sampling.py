@@ -4,10 +4,14 @@ Lean's rules (BacktestingResultHandler, BaseResultsHandler): the equity is a can
 and one is taken at most every 4 minutes or 4000th of the run; a point at the time of the last one is dropped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.book import Book
@@ -216,7 +220,8 @@ class Sampler:
         now = (self._run.tape.step, len(self._run.book.events), value)
         if now != self._holdings:
             self._holdings = now
-            self._exposure, self._margins = _weigh(held, value)
+            parts = self._account.parts() if len(held) > MOST_MARGINS and value > 0 else None
+            self._exposure, self._margins = _weigh(held, value) if parts is None else _weigh_many(*parts, value)
         if value:
             self.long.add(utc, self._exposure[0])
             self.short.add(utc, self._exposure[1])
@@ -237,7 +242,7 @@ def _weigh(held: list[Security], value: Decimal) -> tuple[tuple[Decimal, Decimal
             short += worth
         used = abs(worth) * security.initial
         margins.append((security.index, FOUR_DIGITS.divide(used, value) if value else ZERO))
-    exposure = (smart(rounded(long / value, 4)), smart(rounded(short / value, 4))) if value else (ZERO, ZERO)
+    exposure = _exposure(long, short, value)
     if len(margins) <= MOST_MARGINS:
         return exposure, Shares(tuple((index, smart(share * HUNDRED)) for index, share in margins))
     largest = {index for index, _ in sorted(margins, key=lambda margin: margin[1], reverse=True)[:MOST_MARGINS]}
@@ -246,3 +251,33 @@ def _weigh(held: list[Security], value: Decimal) -> tuple[tuple[Decimal, Decimal
         if index not in largest:
             others = smart(others + share * HUNDRED)
     return exposure, Shares(tuple((index, smart(share * HUNDRED)) for index, share in margins if index in largest), others)
+
+
+def _weigh_many(held: Sequence[Security], worths: NDArray[np.int64], exponent: int,
+                value: Decimal) -> tuple[tuple[Decimal, Decimal], Shares]:
+    """The same of more stocks than are charted singly, from their worths in whole numbers of 10^`exponent` dollars."""
+    long, short = (Decimal(int(part.sum())).scaleb(exponent) for part in (worths[worths > 0], worths[worths < 0]))
+    initials = np.array([float(security.initial) for security in held])
+    shares = np.abs(worths) * initials * (10.0**exponent / float(value))
+    largest = sorted(np.argsort(-_four_digits(shares), kind="stable")[:MOST_MARGINS].tolist())
+    singly = tuple((held[place].index, smart(_share(held[place], int(worths[place]), exponent, value) * HUNDRED))
+                   for place in largest)
+    others = np.delete(_four_digits(shares), largest)
+    return _exposure(long, short, value), Shares(singly, smart(Decimal(repr(round(float(others.sum()) * 100, 10)))))
+
+
+def _share(security: Security, worth: int, exponent: int, value: Decimal) -> Decimal:
+    return FOUR_DIGITS.divide(abs(Decimal(worth).scaleb(exponent)) * security.initial, value)
+
+
+def _four_digits(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each to four significant digits; a share is a stock's margin over a positive value, and may be 0."""
+    unit = 10.0 ** (np.floor(np.log10(np.where(shares > 0, shares, 1.0))) - 3)
+    rounded_shares: NDArray[np.float64] = np.rint(shares / unit) * unit
+    return rounded_shares
+
+
+def _exposure(long: Decimal, short: Decimal, value: Decimal) -> tuple[Decimal, Decimal]:
+    if not value:
+        return ZERO, ZERO
+    return smart(rounded(long / value, 4)), smart(rounded(short / value, 4))

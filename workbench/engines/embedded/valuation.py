@@ -73,6 +73,17 @@ class Valuation:
             total = sum(map(int.__mul__, closes.tolist(), self._weights))
         return Decimal(total).scaleb(self._exponent)
 
+    def parts(self) -> tuple[list[DailySecurity], NDArray[np.int64], int] | None:
+        """Each holding's worth at the newest closes, in whole numbers of 10^the last; None where 64 bits don't hold all of it."""
+        session = self._tape.session
+        if self.others or not self._plain or session < 0:
+            return None
+        if session >= self._until or self._until < 0:
+            self._weigh(session)
+        if self._array is None:
+            return None
+        return self._plain, self._closes[session, self._places] * self._array, self._exponent
+
     def _weigh(self, session: int) -> None:
         """Quantity × factor of each holding as a whole number on the finest grid any of them needs, until a factor changes."""
         parts = [security.factor_at(session) for security in self._plain]
