@@ -6,6 +6,7 @@ are scanned, in order of their ids.
 """
 
 from collections import defaultdict, deque
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
@@ -131,13 +132,14 @@ class Book:
         order.requests += 1
         if order.id <= 0:
             return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR, f"Unable to locate order with id {order.id}.")
-        only_tag = all(getattr(fields, name) is None for name in ("quantity", "limit_price", "stop_price", "trigger_price",
-                                                                  "trailing_amount"))
-        if order.is_closed and not only_tag:
+        if order.is_closed and not _only_tag(fields):
             status = str(order.status).capitalize()
             self.run.fault(f"BrokerageTransactionHandler.Update(): Cannot update closed order with status {status}")
             return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
                                  f"Unable to update order with id {order.id} because it already has {status} status.")
+        if fields.quantity is not None and not decimal(fields.quantity):
+            return OrderResponse(OrderResponseErrorCode.ORDER_QUANTITY_ZERO,
+                                 f"Unable to update order with id {order.id} that has zero quantity.")
         self._queue.append(Request(order, fields))
         return OrderResponse()
 
@@ -275,20 +277,21 @@ class Book:
         self._close(order, OrderStatus.CANCELED)
 
     def _handle_update(self, order: Order, fields: UpdateOrderFields) -> None:
+        """Change an order. One that was closed meanwhile takes a tag only; one that the account can't carry stays as it is."""
         if order.is_closed:
+            if _only_tag(fields) and fields.tag is not None:
+                order.tag = fields.tag
             return
-        if fields.quantity is not None:
-            order.quantity = decimal(fields.quantity).to_integral_value(ROUND_DOWN)
-        if fields.limit_price is not None:
-            order.limit = decimal(fields.limit_price)
-        if fields.stop_price is not None:
-            order.stop = decimal(fields.stop_price)
-        if fields.trigger_price is not None:
-            order.trigger = decimal(fields.trigger_price)
-        if fields.trailing_amount is not None:
-            order.trail = decimal(fields.trailing_amount)
-        if fields.tag is not None:
-            order.tag = fields.tag
+        changed = copy(order)
+        _apply(fields, changed)
+        reason = self._reason(changed)
+        if reason is not None:
+            text = (f"Brokerage failed to update order with id: {order.id}, Symbol: {order.security.symbol}, Insufficient buying "
+                    f"power to complete order, Reason: {reason}.")
+            self.run.error(text)
+            self._tell(Event(order, order.status, self.run.utc, text))
+            return
+        _apply(fields, order)
         self._round_prices(order)
         order.last_update = self.run.utc
         order.status = OrderStatus.UPDATE_SUBMITTED
@@ -355,7 +358,15 @@ class Book:
         return end is not None and local_of(order.created) < end
 
     def _shortage(self, order: Order) -> str | None:
-        """Lean's words where the account can't carry the order at the security's price, None where it can.
+        """Lean's words where the account can't carry an order that is sent or about to fill, None where it can."""
+        reason = self._reason(order)
+        if reason is None:
+            return None
+        return (f"Order Error: ids: [{order.id}], Insufficient buying power to complete orders "
+                f"(Value:[{_smart(order.value(order.security.price))}]), Reason: {reason}.")
+
+    def _reason(self, order: Order) -> str | None:
+        """Why the account can't carry an order at the security's price, None where it can.
 
         An order that only reduces always passes; pending orders reserve nothing.
         """
@@ -369,9 +380,7 @@ class Book:
         free = account.free_margin(security, order.quantity)
         if abs(needed) <= free:
             return None
-        return (f"Order Error: ids: [{order.id}], Insufficient buying power to complete orders "
-                f"(Value:[{_smart(order.value(security.price))}]), Reason: Id: {order.id}, "
-                f"Initial Margin: {number_text(needed)}, Free Margin: {number_text(free)}.")
+        return f"Id: {order.id}, Initial Margin: {number_text(needed)}, Free Margin: {number_text(free)}"
 
     def _fill(self, order: Order, filled: Fill, *, fee: Decimal | None, currency: str) -> None:
         """Fill an order whole, move the account, then tell."""
@@ -419,6 +428,27 @@ def _quoted(security: Security) -> Quoted:
     quote, last = security.quote, security.price
     bid, ask = (None, None) if quote is None else (quote.bid, quote.ask)
     return Quoted(last if bid is None else bid.close, last if ask is None else ask.close, last)
+
+
+def _only_tag(fields: UpdateOrderFields) -> bool:
+    """Whether an update leaves quantity and prices as they are: a closed order takes such a one."""
+    return all(getattr(fields, name) is None for name in ("quantity", "limit_price", "stop_price", "trigger_price",
+                                                          "trailing_amount"))
+
+
+def _apply(fields: UpdateOrderFields, order: Order) -> None:
+    if fields.quantity is not None:
+        order.quantity = decimal(fields.quantity).to_integral_value(ROUND_DOWN)
+    if fields.limit_price is not None:
+        order.limit = decimal(fields.limit_price)
+    if fields.stop_price is not None:
+        order.stop = decimal(fields.stop_price)
+    if fields.trigger_price is not None:
+        order.trigger = decimal(fields.trigger_price)
+    if fields.trailing_amount is not None:
+        order.trail = decimal(fields.trailing_amount)
+    if fields.tag is not None:
+        order.tag = fields.tag
 
 
 def no_price(security: Security) -> str:
