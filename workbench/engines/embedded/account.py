@@ -72,7 +72,7 @@ class Account:
     def held(self) -> list[Security]:
         """The securities of which something is held, in the order they were added."""
         self._lay_out()
-        return sorted(self._held.values(), key=lambda security: security.index)
+        return list(self._held.values())
 
     def parts(self) -> tuple[list[DailySecurity], NDArray[np.int64], int] | None:
         """What each of the things held is worth: in whole numbers of 10^the last dollars, where all are daily columns."""

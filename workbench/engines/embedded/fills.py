@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from workbench.engines.embedded.clock import Hours, local_of
 from workbench.engines.embedded.clr import ZERO
@@ -18,8 +19,7 @@ from workbench.engines.embedded.security import MINUTE, Prices, Quote, Security
 STALE_AFTER = timedelta(hours=1)        # `settings.stale_price_time_span`
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """The price of a fill in dollars, and what Lean says with it."""
 
     price: Decimal

@@ -298,6 +298,13 @@ def _of_portfolio(outcome: Outcome, left: int, right: int, begin: int, end: int,
 
 def _wins(profits: list[Decimal], start: Decimal) -> dict[str, Decimal]:
     """Wins and losses of the closings, each as a share of the capital before it; a zero counts as a loss."""
+    if len(profits) > FEW:
+        gains = np.array(profits, dtype=np.float64)
+        shares = gains / (float(start) + np.cumsum(gains) - gains)
+        won, lost = (of_double(float(shares[part].sum())) for part in (gains > 0, gains <= 0))
+        wins = int((gains > 0).sum())
+        losses = len(gains) - wins
+        return _rates(won, lost, wins, losses)
     capital, won, lost, wins, losses = start, ZERO, ZERO, 0, 0
     for profit in profits:
         if profit > 0:
@@ -307,10 +314,14 @@ def _wins(profits: list[Decimal], start: Decimal) -> dict[str, Decimal]:
             lost += profit / capital
             losses += 1
         capital += profit
+    return _rates(won, lost, wins, losses)
+
+
+def _rates(won: Decimal, lost: Decimal, wins: int, losses: int) -> dict[str, Decimal]:
     win, loss = won / wins if wins else ZERO, lost / losses if losses else ZERO
     ratio = win / abs(loss) if loss else ZERO
-    win_rate = Decimal(wins) / (wins + losses) if profits else ZERO
-    loss_rate = Decimal(losses) / (wins + losses) if profits else ZERO
+    win_rate = Decimal(wins) / (wins + losses) if wins + losses else ZERO
+    loss_rate = Decimal(losses) / (wins + losses) if wins + losses else ZERO
     return {"averageWinRate": win, "averageLossRate": loss, "profitLossRatio": ratio, "winRate": win_rate, "lossRate": loss_rate,
             "expectancy": win_rate * ratio - loss_rate}
 

@@ -37,8 +37,7 @@ class Path(NamedTuple):
         return Path(*(product(price, factor) for price in self))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
+class Trade(NamedTuple):
     """An entry and its exit. Times are UTC seconds, money dollars, `quantity` shares without a sign."""
 
     security: Security
