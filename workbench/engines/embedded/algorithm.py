@@ -343,12 +343,13 @@ class QCAlgorithm(ClrObject):
             raise NoMatch(f"{ticker!r} at {resolution!r}")
         if self._run.initialized:
             raise NotSupported("add_equity after initialize")
-        if market not in (None, "usa") or not fill_forward or extended_market_hours:
-            raise NotSupported("add_equity with another market, without fill-forward, or with extended hours")
+        if market not in (None, "usa") or extended_market_hours:
+            raise NotSupported("add_equity with another market, or with extended hours")
         mode = self.universe_settings.data_normalization_mode if data_normalization_mode is None else data_normalization_mode
         known = len(self.securities)
         security = self.securities.subscribe(ticker, self.universe_settings.resolution if resolution is None else resolution, mode)
         if len(self.securities) > known:
+            security.fill_forward = flag(fill_forward)
             self._initializers.initialize(security)
         if leverage:
             security.face.set_leverage(leverage)

@@ -31,6 +31,7 @@ from workbench.engines.embedded.slices import (
     Delisting,
     Dividend,
     QuoteBar,
+    SecurityChanges,
     Slice,
     Split,
     Symbol,
@@ -45,7 +46,8 @@ from workbench.market.calendar import read_calendar
 BEFORE_CLOSE = timedelta(minutes=10)
 NOTHING_LEFT = "AlgorithmManager.Run(): Portfolio value is less than or equal to zero, stopping algorithm."
 CALLBACKS = ("on_data", "on_order_event", "on_end_of_day", "on_dividends", "on_splits", "on_delistings",
-             "on_symbol_changed_events", "on_end_of_algorithm", "on_margin_call", "on_margin_call_warning", "on_warmup_finished")
+             "on_symbol_changed_events", "on_end_of_algorithm", "on_margin_call_warning", "on_warmup_finished",
+             "on_securities_changed")
 
 
 class Backtest:
@@ -162,10 +164,14 @@ class Backtest:
     def _end_warm_up(self) -> None:
         self.warming_up = False
         self.sampler.begin(self)
+        self._tell_warmed_up()
+        self.log.debug("Algorithm finished warming up.", self.local)
+
+    def _tell_warmed_up(self) -> None:
+        """Without a warm-up too, at the first day's 00:00."""
         finished = self._hooks.get("on_warmup_finished")
         if finished is not None:
             self._call(finished, "OnWarmupFinished")
-        self.log.debug("Algorithm finished warming up.", self.local)
 
     def _begin(self, begin: datetime, sessions: list[date]) -> None:
         self.local = begin
@@ -179,12 +185,19 @@ class Backtest:
         for security in self.securities:
             self.feed.load(security, sessions, days)
         self.account.load()
+        if overridden(self.algorithm, "on_margin_call") is not None:
+            raise NotSupported("on_margin_call")
         for name in CALLBACKS:
             self._hooks[name] = overridden(self.algorithm, name)
         self._schedule_ends_of_day(sessions)
         self.warming_up, self.initialized = self.warm_up is not None, True
         if not self.warming_up:
             self.sampler.begin(self)
+        changed = self._hooks.get("on_securities_changed")
+        if changed is not None and self.securities:
+            self._call(changed, "OnSecuritiesChanged", SecurityChanges([security.face for security in self.securities]))
+        if not self.warming_up:
+            self._tell_warmed_up()
 
     def _move_to(self, step: Step) -> None:
         self._advance(step.utc, step.local)
@@ -249,8 +262,6 @@ class Backtest:
         calls, close = margin_calls.calls_of(self.account, self.book)
         told: list[str] = []
         if calls and is_open:
-            if self._hooks.get("on_margin_call") is not None:
-                raise NotSupported("on_margin_call")
             told = margin_calls.execute(calls, self.account, self.book)
             for line in told:
                 self.error(line)
@@ -302,7 +313,7 @@ class Backtest:
         assert step.place is not None
         day, found = step.local.date(), {}
         for security in self.securities:
-            if security.row < 0 or not security.lives(day):
+            if security.row < 0 or not security.lives(day) or not (security.fill_forward or security.has_new_bar):
                 continue
             start, end = self.tape.starts[step.place], self.tape.ends[step.place]
             if security.resolution is Resolution.MINUTE:
@@ -319,7 +330,7 @@ class Backtest:
         day, found = step.local.date(), {}
         for security in self.securities:
             quote = security.quote
-            if quote is not None and security.lives(day):
+            if quote is not None and security.lives(day) and (security.fill_forward or quote.end == step.local):
                 found[security.symbol] = QuoteBar(security.symbol, step.local - MINUTE, step.local, quote,
                                                   is_fill_forward=quote.end != step.local)
         return found

@@ -72,6 +72,11 @@ class Day:
         self._quotes, self._quote_rows = _regular(found.quotes, Quotes, begin, skipped, minutes)
 
     @property
+    def ended(self) -> list[int]:
+        """After how many minutes of the session a bar or a quote has ended."""
+        return [int(minute) + 1 for times in (self._trades, self._quotes) if times for minute in times["time"]]
+
+    @property
     def first_minute(self) -> int:
         """The minute of the session in which the first bar or quote began; its length where there is none."""
         rows = [times["time"][0] for times in (self._trades, self._quotes) if times and len(times["time"])]

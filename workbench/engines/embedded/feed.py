@@ -104,24 +104,27 @@ class Feed:
             yield Step(utc_of(close), close, place=place, closes=True)
 
     def _minutes(self, securities: list[MinuteSecurity], sessions: list[date], begin: datetime) -> Iterator[Step]:
-        """Every minute from the first bar of the run on: what has no bar of its own is filled forward."""
+        """Every minute from the first bar of the run on: what has no bar of its own is filled forward.
+
+        Stocks that are not filled forward make a minute only with a bar of their own.
+        """
         begun = False
         for place, day in enumerate(sessions):
             opens, closes = self.hours.open_of(day), self.hours.close_of(day)
             length = (closes - opens) // MINUTE
             first = 0 if begun else length
-            skipped = max(0, -((opens - begin) // MINUTE))
+            ended: set[int] = {length} if self._fill_forward_counts[place] else set()      # minutes that have a bar
             for security in securities:
-                bars = self._day(security, day, opens, length, skipped)
+                bars = self._day(security, day, opens, length, max(0, -((opens - begin) // MINUTE)))
                 security.begin(bars)
-                first = min(first, bars.first_minute)
-            begun = begun or first < length
+                if security.fill_forward:
+                    first = min(first, bars.first_minute)
+                else:
+                    ended.update(bars.ended)
+            begun = begun or first < length or bool(self._fill_forward_counts[place])
             utc = utc_of(opens)
-            daily = self._fill_forward_counts[place] and not begun      # a daily bar may be the run's first
-            for minute in range(first + 1, length + 1):
+            for minute in sorted(ended.union(range(first + 1, length + 1))):
                 yield Step(utc + 60 * minute, opens + minute * MINUTE, place=place, minute=minute, closes=minute == length)
-            if daily:
-                yield Step(utc + 60 * length, closes, place=place, minute=length, closes=True)
 
     def _day(self, security: MinuteSecurity, day: date, opens: datetime, length: int, skipped: int) -> Day:
         """One session's minutes of a stock, from the files of the ticker it then traded under."""
@@ -215,6 +218,8 @@ def _bars_by_session(securities: list[DailySecurity], sessions: list[date]) -> N
     days = np.array(sessions, dtype="datetime64[D]")
     for security in securities:
         alive = security.rows >= 0
+        if not security.fill_forward:
+            alive &= np.diff(security.rows, prepend=-1) != 0
         if security.last_day is not None:
             alive &= days <= np.datetime64(security.last_day)
         counts += alive

@@ -1,98 +1,48 @@
-"""`self.history`: bars before now, as pandas frames, bars or slices (Lean: QCAlgorithm.History, PandasConverter).
+"""`self.history`: what there was before now, as pandas frames, bars or slices (Lean: QCAlgorithm.History, PandasConverter).
 
-A request covers the bars that end after its start and not after its end; a session without a bar is filled forward. pandas
-is imported by the first frame that is asked for.
+A request covers the data that end after its start and not after its end; a session or minute without a bar is filled
+forward. pandas is imported by the first frame that is asked for.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.engines.embedded.clock import utc_of
-from workbench.engines.embedded.clr import ArgumentException, Enumerable, NoMatch, memoizing, no_overload, real
-from workbench.engines.embedded.columns import Columns, normalized
+from workbench.engines.embedded.clock import midnight, utc_of
+from workbench.engines.embedded.clr import ArgumentException, Enumerable, NoMatch, memoizing, no_overload
 from workbench.engines.embedded.enums import DataNormalizationMode, Resolution
+from workbench.engines.embedded.past import Answer, Files, Row
 from workbench.engines.embedded.securities import Equity
-from workbench.engines.embedded.security import Security
-from workbench.engines.embedded.slices import Slice, Symbol, TradeBar, TradeBars
+from workbench.engines.embedded.security import MINUTE, Security
+from workbench.engines.embedded.slices import BaseData, Dividend, QuoteBar, Slice, Split, Symbol, TradeBar, TradeBars
 from workbench.errors import NotSupported
-from workbench.market.bars import daily_path, empty, join, read_daily
-from workbench.market.corporate import MapFile, read_factors, read_map
 
 if TYPE_CHECKING:
     from workbench.engines.embedded.algorithm import QCAlgorithm
 
-FRAME = ("close", "high", "low", "open", "volume")      # a frame's columns are in alphabetical order
-FIELDS = ("open", "high", "low", "close", "volume")
 FUTURE = "Request for future history modified to end now."
 DAY = timedelta(days=1)
+MODES = (DataNormalizationMode.RAW, DataNormalizationMode.ADJUSTED, DataNormalizationMode.SPLIT_ADJUSTED)
+OPTIONS = ("resolution", "fill_forward", "extended_market_hours", "data_mapping_mode", "data_normalization_mode",
+           "contract_depth_offset", "flatten")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Daily bars of some stocks: those that end after `start` and not after `end` (New York time)."""
+    """One kind of data of one stock: what ends after `start` and not after `end` (New York time)."""
 
-    securities: list[Security]
-    starts: list[datetime]
+    security: Security
+    kind: type[BaseData]
+    daily: bool
+    start: datetime
     end: datetime
     fill_forward: bool
-    mode: DataNormalizationMode | None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One bar of an answer: a row of the stock's columns and the session it stands for."""
-
-    row: int
-    day: date
-    filled: bool
-
-
-class Past:
-    """A stock's daily bars from its first day on, in one normalization mode."""
-
-    def __init__(self, columns: Columns, last_day: date | None) -> None:
-        self.columns, self.last_day = columns, last_day
-        self._floats: dict[str, Any] = {}
-
-    def rows(self, sessions: list[date], *, fill_forward: bool) -> list[Row]:
-        """The bars of some sessions; a session without one has the bar before it in the request, if there is one."""
-        days, found = self.columns.bars.days, []
-        newest = -1
-        places = np.searchsorted(days, np.array(sessions, dtype="datetime64[D]"))
-        for day, place in zip(sessions, places.tolist(), strict=True):
-            real_bar = place < len(days) and days[place] == np.datetime64(day)
-            newest = place if real_bar else newest
-            listed = self.last_day is None or day <= self.last_day
-            if real_bar or (fill_forward and newest >= 0 and listed):
-                found.append(Row(newest, day, filled=not real_bar))
-        return found
-
-    def bar(self, symbol: Symbol, row: Row, opens: datetime, closes: datetime) -> TradeBar:
-        """The bar as an algorithm sees it."""
-        prices = {name: self._exact(name, row) for name in FIELDS}
-        return TradeBar.of(symbol, opens, closes, prices, is_fill_forward=row.filled)
-
-    def floats(self, name: str, rows: list[Row]) -> list[float]:
-        """One field of some bars, as Python gets them."""
-        known = self._floats.setdefault(name, {})
-        values = []
-        for row in rows:
-            key = (row.row, row.filled)
-            if key not in known:
-                known[key] = real(self._exact(name, row))
-            values.append(known[key])
-        return values
-
-    def _exact(self, name: str, row: Row) -> Decimal:
-        if name == "volume":
-            return Decimal(0) if row.filled else self.columns.volume(row.row)
-        return self.columns.price(name, row.row)
+    mode: DataNormalizationMode
 
 
 class History:
@@ -100,51 +50,48 @@ class History:
 
     def __init__(self, algorithm: "QCAlgorithm") -> None:
         self._algorithm, self._run = algorithm, algorithm._run
-        self._pasts: dict[tuple[Symbol, DataNormalizationMode], Past] = {}
+        self._files: dict[Symbol, Files] = {}
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """history(tickers, periods | span | start, end[, resolution, …]) → DataFrame; without tickers → slices."""
+        """history([kind, ]tickers, periods | span | start, end[, resolution, …]) → DataFrame; neither given → slices."""
         given = list(arguments)
-        if given and isinstance(given[0], type) and issubclass(given[0], TradeBar):
-            given.pop(0)
-        elif given and isinstance(given[0], type):
-            raise NotSupported(f"history of {given[0].__name__}")
+        kind = _kind(given.pop(0)) if given and isinstance(given[0], type) else None
         tickers = named.pop("tickers", named.pop("symbol", named.pop("symbols", None)))
-        if tickers is None and given and not isinstance(given[0], int | timedelta):
+        if tickers is None and given and not isinstance(given[0], int | timedelta | date):
             tickers = given.pop(0)
         try:
-            chosen = self._chosen(tickers)
-            request = self._request(chosen, given, named)
+            requests = self._requests(kind, self._chosen(tickers), given, named)
         except NoMatch:
             raise no_overload("history", arguments) from None
-        return self._slices(request) if tickers is None else self._frame(request)
+        return self._slices(requests) if tickers is None and kind is None else self._frame(requests)
 
     def __getitem__(self, kind: type) -> Callable[..., Any]:
-        """history[TradeBar](symbol, …) → bars; of several symbols → dictionaries of bars."""
-        if kind is not TradeBar:
-            raise NotSupported(f"history[{getattr(kind, '__name__', kind)}]")
+        """history[TradeBar](symbol, …) → bars; of several symbols → dictionaries of bars. So too quotes, dividends, splits."""
+        kind = _kind(kind)
 
         def typed(tickers: Any, *arguments: Any, **named: Any) -> Enumerable:
-            request = self._request(self._chosen(tickers), list(arguments), named)
-            if isinstance(tickers, list | tuple):
-                return memoizing("TradeBars")([arrived.bars for arrived in self._slices(request)])
-            past, rows = self._found(request)[0]
-            symbol = request.securities[0].symbol
-            return memoizing("TradeBar")([past.bar(symbol, row, *self._hours(row.day)) for row in rows])
+            given = list(arguments)
+            if isinstance(tickers, timedelta):
+                tickers, given = None, [tickers, *given]
+            requests = self._requests(kind, self._chosen(tickers), given, named)
+            if tickers is None or isinstance(tickers, list | tuple):
+                return memoizing(f"{kind.__name__}s")([arrived.get(kind) for arrived in self._slices(requests)])
+            return memoizing(kind.__name__)([item for request in requests for item in self._answer(request).items()])
 
         return typed
 
     def last_bar(self, security: Security) -> TradeBar | None:
         """The newest bar that has ended by now; None where there is none."""
-        past = self._past(security, security.mode)
+        past = self._of(security).past(_known(security.mode))
         days = past.columns.bars.days
         today = self._run.local.date()
-        until = today if self._run.hours.is_session(today) and self._hours(today)[1] <= self._run.local else today - DAY
+        until = today if self._run.hours.is_session(today) and self._run.hours.close_of(today) <= self._run.local else today - DAY
         place = int(np.searchsorted(days, np.datetime64(until), side="right")) - 1
         if place < 0:
             return None
         day: date = days[place].item()
-        return past.bar(security.symbol, Row(place, day, filled=False), *self._hours(day))
+        return past.bar(security.symbol, Row(place, day, filled=False),
+                        self._run.hours.open_of(day), self._run.hours.close_of(day))
 
     # What was asked for.
 
@@ -155,49 +102,55 @@ class History:
         items: Iterable[Any] = [tickers] if isinstance(tickers, str | Symbol | Equity) else tickers
         return [self._algorithm._security(item) for item in items]
 
-    def _request(self, chosen: list[Security], given: list[Any], named: dict[str, Any]) -> Request:
-        """How far back, from the arguments after the symbols: a number of bars, a timedelta, or a start and an end."""
+    def _requests(self, kind: type | None, chosen: list[Security], given: list[Any], named: dict[str, Any]) -> list[Request]:
+        """One for each stock and kind, from the arguments after the symbols: a number of bars, a span, or a start and an end."""
         now, begin = self._run.local, given.pop(0) if given else None
         for name in ("periods", "span", "start"):
             begin = named.pop(name, begin)
-        if begin is None:
-            raise NoMatch("history of no bars")
         end = now
         if isinstance(begin, date):
+            if not given and "end" not in named:
+                raise NoMatch("history without an end")
             end = _moment(named.pop("end") if "end" in named else given.pop(0))
             if end > now:
                 end = now
                 self._run.log.debug(FUTURE, now)
-        options = dict(zip(("resolution", "fill_forward", "extended_market_hours", "data_mapping_mode",
-                            "data_normalization_mode"), given, strict=False)) | named
-        self._daily_only(chosen, options)
         if isinstance(begin, bool) or not isinstance(begin, int | timedelta | date):
             raise NoMatch(f"history from {begin!r}")
-        if isinstance(begin, int):
-            starts = [self._start_of(begin)] * len(chosen)
-        else:
-            starts = [now - begin if isinstance(begin, timedelta) else _moment(begin)] * len(chosen)
-        return Request(chosen, starts, end, options.get("fill_forward") is not False, options.get("data_normalization_mode"))
-
-    def _daily_only(self, chosen: list[Security], options: dict[str, Any]) -> None:
-        resolution = options.get("resolution")
-        if resolution is not None and not isinstance(resolution, Resolution):
-            raise NoMatch(f"{resolution!r} is not a resolution")
+        options = dict(zip(OPTIONS, given, strict=False)) | named
+        if options.get("extended_market_hours") or options.get("data_mapping_mode") is not None or options.get("flatten"):
+            raise NotSupported("history of extended market hours, with a mapping of its own, or flattened")
+        requests = []
         for security in chosen:
-            asked = security.resolution if resolution is None else resolution
-            if asked is not Resolution.DAILY:
-                raise NotSupported(f"history of {asked} data")
-        if options.get("extended_market_hours") or options.get("data_mapping_mode") is not None:
-            raise NotSupported("history of extended market hours, or with a mapping of its own")
+            daily = _is_daily(security, options.get("resolution"))
+            for part in _parts(kind, daily=daily):
+                if isinstance(begin, int):
+                    start = self._start_of(begin, daily=daily, strict=part in (TradeBar, QuoteBar))
+                else:
+                    start = now - begin if isinstance(begin, timedelta) else _moment(begin)
+                mode = options.get("data_normalization_mode")
+                if mode is None:    # quotes of a stock with daily bars only: Lean makes their subscription, and not in the stock's mode
+                    made_up = kind is None and part is QuoteBar and security.resolution is Resolution.DAILY
+                    mode = DataNormalizationMode.ADJUSTED if made_up else security.mode
+                requests.append(Request(security, part, daily, start, end, options.get("fill_forward") is not False, mode))
+        return requests
 
-    def _start_of(self, bars: int) -> datetime:
-        """The moment that has so many sessions between it and now, walking back by whole days."""
+    def _start_of(self, bars: int, *, daily: bool, strict: bool) -> datetime:
+        """The moment that has so many sessions or minutes of regular hours between it and now.
+
+        Sessions are walked back by whole days; a session that is over counts for bars (`strict`), not for events.
+        """
         if bars <= 0:
             raise ArgumentException(f"history of {bars} bars")
         hours, now = self._run.hours, self._run.local
         today = now.date()
-        if not hours.is_session(today) or hours.close_of(today) > now:
-            now = datetime.combine(today, time())
+        if not daily:
+            passed = max(0, (min(now, hours.close_of(today)) - hours.open_of(today)) // MINUTE) if hours.is_session(today) else 0
+            if passed >= bars:
+                return hours.open_of(today) + (passed - bars) * MINUTE
+            return hours.bars_back(today, bars - passed, minutes=True)
+        if not strict or not hours.is_session(today) or hours.close_of(today) > now:
+            now = midnight(today)
         while bars:
             before = now
             now -= DAY
@@ -208,62 +161,94 @@ class History:
 
     # What there is.
 
-    def _found(self, request: Request) -> list[tuple[Past, list[Row]]]:
-        answers = []
-        for security, start in zip(request.securities, request.starts, strict=True):
-            past = self._past(security, security.mode if request.mode is None else request.mode)
-            sessions = [day for day in self._run.hours.sessions(start.date(), request.end.date())
-                        if start < self._hours(day)[1] <= request.end] if start.date() <= request.end.date() else []
-            answers.append((past, past.rows(sessions, fill_forward=request.fill_forward) if sessions else []))
-        return answers
+    def _answer(self, request: Request) -> Answer:
+        files = self._of(request.security)
+        if request.kind in (Dividend, Split):
+            return files.events(request.kind, request.start, request.end)
+        read = files.daily if request.daily else files.quotes if request.kind is QuoteBar else files.trades
+        return read(request.start, request.end, _known(request.mode), fill_forward=request.fill_forward)
 
-    def _frame(self, request: Request) -> Any:
+    def _frame(self, requests: list[Request]) -> Any:
+        """One row a stock and moment; quotes and bars of the same moment share it, and the bar's prices are shown."""
         import pandas as pd
 
         map_tickers(self._algorithm)
-        frames, symbols = [], []
-        for security, (past, rows) in zip(request.securities, self._found(request), strict=True):
-            if not rows:
-                continue
-            times = pd.DatetimeIndex([self._hours(row.day)[1] for row in rows], name="time")
-            frames.append(pd.DataFrame({name: past.floats(name, rows) for name in FRAME}, index=times))
-            symbols.append(security.symbol)
+        by_symbol: dict[Symbol, list[Answer]] = {}
+        for answer in sorted(filter(lambda answer: answer.ends, map(self._answer, requests)), key=lambda answer: answer.ends[0]):
+            by_symbol.setdefault(answer.symbol, []).append(answer)
+        frames = []
+        for answers in by_symbol.values():
+            times, columns = _together(answers)
+            shown = {name: values for name, values in columns.items() if any(value and value == value for value in values)}
+            frames.append(pd.DataFrame(shown, index=pd.DatetimeIndex(times, name="time")))
         if not frames:
             return pd.DataFrame()
-        return pd.concat(frames, keys=symbols, names=["symbol", "time"])
+        return pd.concat(frames, keys=list(by_symbol), names=["symbol", "time"], sort=True)
 
-    def _slices(self, request: Request) -> Enumerable:
-        """One slice a session, of the bars it has."""
-        by_day: dict[date, dict[Symbol, Any]] = {}
-        for security, (past, rows) in zip(request.securities, self._found(request), strict=True):
-            for row in rows:
-                bar = past.bar(security.symbol, row, *self._hours(row.day))
-                by_day.setdefault(row.day, {})[security.symbol] = bar
+    def _slices(self, requests: list[Request]) -> Enumerable:
+        """One slice a moment, of what there is."""
+        arrived: dict[datetime, dict[type, dict[Symbol, Any]]] = {}
+        for request in requests:
+            answer = self._answer(request)
+            for end, item in zip(answer.ends, answer.items(), strict=True):
+                arrived.setdefault(end, {}).setdefault(request.kind, {})[answer.symbol] = item
         slices = []
-        for day, bars in sorted(by_day.items()):
-            close = self._hours(day)[1]
-            slices.append(Slice(utc_of(close), close, TradeBars(len(bars), functools.partial(dict, bars))))
+        for end, parts in sorted(arrived.items()):
+            bars, quotes = parts.get(TradeBar, {}), parts.get(QuoteBar, {})
+            slices.append(Slice(utc_of(end), end, TradeBars(len(bars), functools.partial(dict, bars)),
+                                quotes=functools.partial(dict, quotes), dividends=parts.get(Dividend, {}),
+                                splits=parts.get(Split, {})))
         return memoizing("Slice")(slices)
 
-    def _hours(self, day: date) -> tuple[datetime, datetime]:
-        return self._run.hours.open_of(day), self._run.hours.close_of(day)
+    def _of(self, security: Security) -> Files:
+        if security.symbol not in self._files:
+            self._files[security.symbol] = Files(self._run.feed.folder, self._run.hours, security.symbol)
+        return self._files[security.symbol]
 
-    def _past(self, security: Security, mode: DataNormalizationMode) -> Past:
-        """A stock's bars, read once for each mode."""
-        key = security.symbol, mode
-        if key not in self._pasts:
-            if mode not in (DataNormalizationMode.RAW, DataNormalizationMode.ADJUSTED, DataNormalizationMode.SPLIT_ADJUSTED):
-                raise NotSupported(f"history normalized as {mode}")
-            folder, ticker = self._run.feed.folder, str(security.symbol).lower()
-            mapping = read_map(folder / "equity" / "usa" / "map_files" / f"{ticker}.csv")
-            factors = read_factors(folder / "equity" / "usa" / "factor_files" / f"{ticker}.csv")
-            self._pasts[key] = Past(normalized(self._bars(mapping), factors, mode), mapping.delisting_date)
-        return self._pasts[key]
 
-    def _bars(self, mapping: MapFile) -> Any:
-        """Each span of dates from the file of the ticker it then traded under."""
-        paths = [(daily_path(self._run.feed.folder, ticker), first, last) for ticker, first, last in mapping.spans()]
-        return join([(read_daily(path) if path.exists() else empty()).between(first, last) for path, first, last in paths])
+def _kind(kind: type) -> type:
+    """A kind of data that history has."""
+    for known in (TradeBar, QuoteBar, Dividend, Split):
+        if issubclass(kind, known):
+            return known
+    raise NotSupported(f"history of {getattr(kind, '__name__', kind)}")
+
+
+def _known(mode: DataNormalizationMode) -> DataNormalizationMode:
+    if mode not in MODES:
+        raise NotSupported(f"history normalized as {mode}")
+    return mode
+
+
+def _is_daily(security: Security, resolution: Any) -> bool:
+    """Whether daily bars are asked for and not minutes, where nothing is said by the stock's own resolution."""
+    if resolution is not None and not isinstance(resolution, Resolution):
+        raise NoMatch(f"{resolution!r} is not a resolution")
+    asked = security.resolution if resolution is None else resolution
+    if asked not in (Resolution.DAILY, Resolution.MINUTE):
+        raise NotSupported(f"history of {asked} data")
+    return asked is Resolution.DAILY
+
+
+def _parts(kind: type | None, *, daily: bool) -> tuple[type, ...]:
+    """The kinds of data that answer a request: of minutes, where nothing is said, quotes and bars."""
+    if daily and kind is QuoteBar:
+        raise NotSupported("daily history of QuoteBar")
+    if kind is None:
+        return (TradeBar,) if daily else (QuoteBar, TradeBar)
+    return (kind,)
+
+
+def _together(answers: list[Answer]) -> tuple[list[datetime], dict[str, list[Any]]]:
+    """The columns of one stock's answers beside all their moments; a bar's prices stand over a quote's."""
+    if len(answers) == 1:
+        return answers[0].ends, answers[0].columns()
+    cells: dict[str, dict[datetime, Any]] = {}
+    for answer in sorted(answers, key=lambda answer: "volume" in answer.columns()):
+        for name, values in answer.columns().items():
+            cells.setdefault(name, {}).update(zip(answer.ends, values, strict=True))
+    times = sorted({end for answer in answers for end in answer.ends})
+    return times, {name: [found.get(end, math.nan) for end in times] for name, found in cells.items()}
 
 
 def _moment(when: date) -> datetime:

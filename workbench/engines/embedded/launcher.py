@@ -39,7 +39,10 @@ def launch(config: Mapping[str, Any]) -> int:
         run = _prepare(settings, parameters, log)
         log.trace(f"AlgorithmManager.Run(): Begin DataStream - Start: {run.start} Stop: {run.end} Time: {run.local} Warmup: False")
         log.debug(f"Launching analysis for {algorithm_id} with LEAN Engine {VERSION}", run.local)
-        run.run()
+        try:
+            run.run()
+        except NotSupported as error:
+            raise _StartFailed(str(error)) from None
         log.trace("AlgorithmManager.Run(): Firing On End Of Algorithm...")
         state = _ended(run, started)
     except _StartFailed as failure:

@@ -62,14 +62,15 @@ class Security(ABC):
     """
 
     __slots__ = (
-        "_price", "_scale", "average_price", "delisted", "face", "fee_model", "fees", "fill_model", "index", "initial", "last_day",
-        "last_trade_profit", "leverage", "mode", "profit", "quantity", "resolution", "sale_volume", "slippage_model", "symbol",
-        "tape", "tradable",
+        "_price", "_scale", "average_price", "delisted", "face", "fee_model", "fees", "fill_forward", "fill_model", "index",
+        "initial", "last_day", "last_trade_profit", "leverage", "mode", "profit", "quantity", "resolution", "sale_volume",
+        "slippage_model", "symbol", "tape", "tradable",
     )
 
     def __init__(self, index: int, symbol: Any, resolution: Resolution, mode: DataNormalizationMode, tape: Tape) -> None:
         self.index, self.symbol, self.resolution, self.mode, self.tape = index, symbol, resolution, mode, tape
         self.last_day: date | None = None           # the day of delisting, where the map file names one
+        self.fill_forward = True                    # whether slices hold its newest bar where none came
         self._price: Decimal | None = ZERO
         self._scale = ONE                           # a raw-mode split, until the first bar on the new basis
         self.tradable, self.delisted = True, False

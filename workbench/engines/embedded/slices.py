@@ -466,3 +466,14 @@ def bar_of(security: Security, start: datetime, end: datetime, *, filled_forward
     prices = {name: security.field(name) for name in PRICES}
     prices["volume"] = Decimal(0) if filled_forward else security.volume
     return TradeBar.of(security.symbol, start, end, prices, is_fill_forward=filled_forward)
+
+
+class SecurityChanges(ClrObject):
+    """What was subscribed to, told once, before the first slice: here nothing is added or removed later."""
+
+    def __init__(self, added: list[Any]) -> None:
+        self.added_securities, self.removed_securities = added, list[Any]()
+
+    @property
+    def count(self) -> int:
+        return len(self.added_securities)

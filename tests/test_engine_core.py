@@ -1,0 +1,331 @@
+"""Rules of the embedded engine's core that no recording shows: each from Lean's source, in a small algorithm of our own."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.engine_fixtures import run_source
+
+HEAD = """
+from AlgorithmImports import *
+
+class Probe(QCAlgorithm):
+    def initialize(self):
+        self.set_start_date({start})
+        self.set_end_date({end})
+        self.set_cash({cash})
+        self.set_benchmark(lambda t: 0)
+        self.step = 0
+"""
+DAILY = {"start": "2020, 3, 2", "end": "2020, 3, 9", "cash": 100000}
+MINUTES = {"start": "2020, 3, 11", "end": "2020, 3, 11", "cash": 100000}
+
+
+def algorithm(span, setup, *methods):
+    """An algorithm of a span of dates, with lines of `initialize` and further methods."""
+    lines = "".join(f"        {line}\n" for line in setup.strip("\n").splitlines())
+    return HEAD.format(**span) + lines + "".join(f"\n{method}\n" for method in methods)
+
+
+def said(folder, invented, source):
+    """What an algorithm said by `self.log`, once it has run without an error."""
+    ran = run_source(folder, source, data=invented)
+    assert ran.result["state"]["RuntimeError"] == "", ran.console[-2000:]
+    return [line[20:] for line in (ran.results / "run-log.txt").read_text().splitlines() if line[20:].startswith("> ")]
+
+
+ON_EVENT = """
+    def on_order_event(self, event):
+        self.log(f"> {event.order_id}.{event.id} {event.status} {event.fill_quantity:g} {event.message}".strip())
+"""
+
+
+def test_a_warm_up_has_data_but_takes_no_orders(tmp_path, invented):
+    """Three bars before the first day; scheduled events run in it; the end of it is told at the first day's 00:00."""
+    source = algorithm(DAILY, """
+self.a = self.add_equity("ALFA", Resolution.DAILY).symbol
+self.set_warm_up(3)
+self.schedule.on(self.date_rules.every_day(self.a), self.time_rules.at(10, 0), lambda: self.log(f"> {self.time} scheduled"))
+""", """
+    def on_data(self, data):
+        ticket = self.market_order(self.a, 1)
+        self.log(f"> {self.time} {self.is_warming_up} {ticket.status}")
+""", """
+    def on_warmup_finished(self):
+        self.log(f"> {self.time} finished {self.is_warming_up}")
+""")
+    lines = said(tmp_path, invented, source)
+
+    assert lines[:7] == [
+        "> 2020-02-26 10:00:00 scheduled", "> 2020-02-26 16:00:00 True INVALID",
+        "> 2020-02-27 10:00:00 scheduled", "> 2020-02-27 16:00:00 True INVALID",
+        "> 2020-02-28 10:00:00 scheduled", "> 2020-02-28 16:00:00 True INVALID",
+        "> 2020-03-02 00:00:00 finished False",
+    ]
+    assert lines[8] == "> 2020-03-02 16:00:00 False SUBMITTED"
+
+
+@pytest.mark.parametrize(("span", "first"), [
+    ("timedelta(days=4)", "2020-02-27 16:00:00"), ("timedelta(hours=63)", "2020-02-28 16:00:00"),
+    ("timedelta(hours=60)", "2020-03-02 16:00:00"),
+])
+def test_a_warm_up_by_time_takes_bars_that_began_in_it(span, first, tmp_path, invented):
+    """A daily bar begins at 09:30."""
+    source = algorithm(DAILY, f"""
+self.a = self.add_equity("ALFA", Resolution.DAILY).symbol
+self.set_warm_up({span})
+""", """
+    def on_data(self, data):
+        self.log(f"> {self.time}")
+""")
+
+    assert said(tmp_path, invented, source)[0] == f"> {first}"
+
+
+def test_a_warm_up_of_minutes_counts_open_minutes(tmp_path, invented):
+    """The last hundred minutes of the day before; then a split, at the first day's 00:00."""
+    source = algorithm(MINUTES | {"start": "2020, 3, 12", "end": "2020, 3, 12"}, """
+self.a = self.add_equity("ALFA", Resolution.MINUTE).symbol
+self.set_warm_up(100)
+""", """
+    def on_data(self, data):
+        if self.step in (0, 100):
+            self.log(f"> {self.time} {self.is_warming_up}")
+        self.step += 1
+""")
+
+    assert said(tmp_path, invented, source) == ["> 2020-03-11 14:21:00 True", "> 2020-03-12 00:00:00 False"]
+
+
+def test_what_is_subscribed_and_warmed_up_is_told_at_the_start(tmp_path, invented):
+    """`on_securities_changed`, then `on_warmup_finished`, without a warm-up too."""
+    source = algorithm(DAILY, 'self.add_equity("ALFA", Resolution.DAILY)', """
+    def on_securities_changed(self, changes):
+        self.log(f"> {self.time} {[str(one.symbol) for one in changes.added_securities]} {len(changes.removed_securities)}")
+""", """
+    def on_warmup_finished(self):
+        self.log(f"> {self.time} warm")
+""")
+
+    assert said(tmp_path, invented, source) == ["> 2020-03-02 00:00:00 ['ALFA'] 0", "> 2020-03-02 00:00:00 warm"]
+
+
+def test_a_margin_call_sells_what_is_too_much_and_says_so(tmp_path, invented):
+    """Leverage 50 and falling prices: calls come at the minutes 1 after every 5, until the margin suffices.
+
+    Their quantity is ⌈(margin used − value + fee) ÷ margin of a share⌉ against the position, at most all of it.
+    """
+    source = algorithm(MINUTES | {"cash": 3000}, """
+one = self.add_equity("DELT", Resolution.MINUTE, leverage=50, data_normalization_mode=DataNormalizationMode.RAW)
+one.set_fee_model(ConstantFeeModel(2))
+self.d = one.symbol
+""", """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.market_order(self.d, 30000)
+""", """
+    def on_order_event(self, event):
+        order = self.transactions.get_order_by_id(event.order_id)
+        if event.status == OrderStatus.SUBMITTED and order.tag:
+            used, value = self.portfolio.total_margin_used, self.portfolio.total_portfolio_value
+            expected = math.ceil(round((used - value + 2) / (self.securities[self.d].price / 50), 6))
+            held = self.portfolio[self.d].quantity
+            self.log(f"> {self.time.minute % 5} {order.type} {order.tag} {event.quantity == -min(expected, held)}")
+""")
+    lines = said(tmp_path, invented, source)
+
+    assert len(lines) > 1
+    assert set(lines) == {"> 1 MARKET Margin Call True"}
+
+
+def test_a_fill_model_of_ones_own_fills_in_parts(tmp_path, invented):
+    """What it leaves stays pending; a fee is asked for the last part only; the average price is that of all parts."""
+    source = """
+from AlgorithmImports import *
+
+class Parts(EquityFillModel):
+    def __init__(self):
+        super().__init__()
+        self.left = {}
+
+    def market_on_open_fill(self, asset, order):
+        fill = super().market_on_open_fill(asset, order)
+        if fill.status == OrderStatus.FILLED:
+            left = self.left.get(order.id, order.quantity)
+            part = min(left, 40)
+            self.left[order.id] = left - part
+            fill.fill_quantity = part
+            fill.status = OrderStatus.FILLED if part == left else OrderStatus.PARTIALLY_FILLED
+        return fill
+""" + algorithm(DAILY, """
+one = self.add_equity("ALFA", Resolution.DAILY)
+one.set_fill_model(Parts())
+self.a = one.symbol
+""", """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.ticket = self.market_order(self.a, 100)
+        held = self.portfolio[self.a].quantity
+        self.log(f"> {held:g} {self.ticket.quantity_filled:g} {self.portfolio.total_fees:g}")
+""", ON_EVENT)
+
+    assert said(tmp_path, invented, source)[:8] == [
+        "> 1.1 SUBMITTED 0", "> 0 0 0", "> 1.2 PARTIALLY_FILLED 40", "> 40 40 0", "> 1.3 PARTIALLY_FILLED 40",
+        "> 1.4 FILLED 20", "> 100 100 1", "> 100 100 1",
+    ]
+
+
+def test_a_fill_model_that_fails_is_told_and_leaves_the_order(tmp_path, invented):
+    """As in Lean, an exception of the model is an error line, and the run goes on."""
+    source = """
+from AlgorithmImports import *
+
+class Broken(FillModel):
+    def market_on_open_fill(self, asset, order):
+        raise ValueError("no idea")
+""" + algorithm(DAILY, """
+one = self.add_equity("ALFA", Resolution.DAILY)
+one.set_fill_model(Broken())
+self.a = one.symbol
+""", """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.market_order(self.a, 100)
+""", ON_EVENT)
+    ran = run_source(tmp_path, source, data=invented)
+
+    assert ran.result["state"]["Status"] == "Completed"
+    assert "Order Error: id: 1, Transaction model failed to fill for order type: MarketOnOpen with error: no idea" in ran.console
+    assert ran.result["orders"]["1"]["status"] == 1
+
+
+def test_the_rules_of_other_assets_can_be_built_upon(tmp_path, invented):
+    """`ImmediateFillModel` fills a limit at the worse of limit and extreme, without a gap's message."""
+    source = algorithm(DAILY, """
+one = self.add_equity("ALFA", Resolution.DAILY)
+one.set_fill_model(ImmediateFillModel())
+self.a = one.symbol
+""", """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.limit_order(self.a, 10, self.securities[self.a].price * 2)
+        if self.step == 2:
+            bar = data.bars[self.a]
+            self.log(f"> {self.portfolio[self.a].average_price == bar.high}")
+""")
+
+    assert said(tmp_path, invented, source) == ["> True"]
+
+
+def test_an_update_the_account_cant_carry_changes_nothing(tmp_path, invented):
+    """The order stays as it was, an event of its own status says why, and the response was a success: it is asked later."""
+    source = algorithm(DAILY, 'self.a = self.add_equity("ALFA", Resolution.DAILY).symbol', """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.ticket = self.limit_order(self.a, 10, 1)
+            answer = self.ticket.update_quantity(10**6)
+            self.log(f"> {answer.is_success}")
+            zero = self.ticket.update_quantity(0)
+            self.log(f"> {zero.error_message}")
+        if self.step == 2:
+            self.log(f"> {self.ticket.quantity:g} {self.ticket.status}")
+""", ON_EVENT)
+    lines = said(tmp_path, invented, source)
+
+    assert lines[:3] == ["> 1.1 SUBMITTED 0", "> True", "> Unable to update order with id 1 that has zero quantity."]
+    assert lines[3].startswith("> 1.2 SUBMITTED 0 Brokerage failed to update order with id: 1, Symbol: ALFA, Insufficient buying")
+    assert lines[4] == "> 10 SUBMITTED"
+
+
+def test_a_closed_order_takes_a_tag(tmp_path, invented):
+    """A quantity it does not."""
+    source = algorithm(DAILY, 'self.a = self.add_equity("ALFA", Resolution.DAILY).symbol', """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.ticket = self.market_order(self.a, 10, tag="first")
+        if self.step == 2:
+            self.log(f"> {self.ticket.update_tag('late').is_success} {self.ticket.update_quantity(3).is_success}")
+        if self.step == 3:
+            self.log(f"> {self.ticket.tag} {self.ticket.quantity:g}")
+""")
+
+    assert said(tmp_path, invented, source) == ["> True False", "> late 10"]
+
+
+def test_without_fill_forward_a_slice_holds_what_came(tmp_path, invented):
+    """DELT trades in some minutes only; filled forward it is in every slice."""
+    source = algorithm(MINUTES, """
+self.a = self.add_equity("ALFA", Resolution.MINUTE).symbol
+self.d = self.add_equity("DELT", Resolution.MINUTE, fill_forward={forward}).symbol
+""", """
+    def on_data(self, data):
+        self.step += data.bars.contains_key(self.d)
+""", """
+    def on_end_of_algorithm(self):
+        self.log(f"> {self.step}")
+""")
+    counts = [said(tmp_path, invented, source.replace("{forward}", text)) for text in ("True", "False")]
+
+    assert counts == [["> 390"], ["> 338"]]
+
+
+def test_a_daily_stock_among_minutes_is_filled_forward_under_its_own_time(tmp_path, invented):
+    """In every slice of the second day its bar is yesterday's; at 16:00 comes the new one."""
+    source = algorithm(MINUTES | {"end": "2020, 3, 12"}, """
+self.a = self.add_equity("ALFA", Resolution.MINUTE).symbol
+self.b = self.add_equity("BETA", Resolution.DAILY).symbol
+""", """
+    def on_data(self, data):
+        bar = data.bars.get(self.b)
+        if bar is not None and (self.time.day == 12 and self.time.hour in (12, 16) and self.time.minute == 0):
+            self.log(f"> {self.time} {bar.end_time} {bar.is_fill_forward}")
+""")
+
+    assert said(tmp_path, invented, source) == ["> 2020-03-12 12:00:00 2020-03-11 16:00:00 True",
+                                                "> 2020-03-12 16:00:00 2020-03-12 16:00:00 False"]
+
+
+def test_total_return_adds_dividends_to_later_prices(tmp_path, invented):
+    """Split-adjusted prices plus what was paid a share since the run's beginning."""
+    source = algorithm({"start": "2019, 2, 1", "end": "2019, 6, 28", "cash": 1000}, """
+modes = DataNormalizationMode
+self.a = self.add_equity("{ticker}", Resolution.DAILY, data_normalization_mode=modes.{mode}).symbol
+self.paid = 0
+""", """
+    def on_data(self, data):
+        for one in data.dividends.values():
+            self.paid += one.distribution
+        if data.bars.count:
+            self.last = self.securities[self.a].price
+""", """
+    def on_end_of_algorithm(self):
+        self.log(f"> {self.last} {self.paid}")
+""")
+    prices = {}
+    for mode in ("TOTAL_RETURN", "SPLIT_ADJUSTED"):
+        folder = tmp_path / mode
+        folder.mkdir()
+        [line] = said(folder, invented, source.replace("{ticker}", "ALFA").replace("{mode}", mode))
+        prices[mode] = [Decimal(word) for word in line[2:].split()]
+
+    paid = prices["TOTAL_RETURN"][1]
+    assert paid > 0
+    assert prices["TOTAL_RETURN"][0] - prices["SPLIT_ADJUSTED"][0] == pytest.approx(paid, rel=Decimal("1e-9"))
+
+
+def test_margin_calls_of_ones_own_are_refused_before_the_run(tmp_path, invented):
+    """The refusal names the callback, and is the result's error."""
+    source = algorithm(DAILY, 'self.add_equity("ALFA", Resolution.DAILY)', """
+    def on_margin_call(self, requests):
+        return requests
+""")
+    ran = run_source(tmp_path, source, data=invented)
+
+    assert "on_margin_call" in ran.result["state"]["RuntimeError"]
+    assert ran.exit_code == 1
