@@ -5,7 +5,7 @@ answered. Type and text must be equal, of errors their type and text.
 """
 
 import ast
-import importlib.util
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +120,8 @@ def test_the_face_has_no_member_that_lean_has_not(kind):
 @pytest.mark.parametrize("kind", [kind for kind in FACE if issubclass(kind, LeanEnum)], ids=lambda kind: kind.__name__)
 def test_enums_have_leans_names_and_numbers(kind):
     """As Lean's editor stubs list them, all of them; of the brokers the names, for the stubs count those wrongly."""
-    spec = importlib.util.find_spec("AlgorithmImports")
-    assert spec is not None and spec.submodule_search_locations, "quantconnect-stubs are part of the test tools"
     namespace = names.namespaces()[kind.__name__]
-    stub = Path(next(iter(spec.submodule_search_locations))).parent / namespace.replace(".", "/") / "__init__.pyi"
+    stub = Path(str(distribution("quantconnect-stubs").locate_file(namespace.replace(".", "/")))) / "__init__.pyi"
     found = next(node for node in ast.parse(stub.read_text()).body
                  if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
     listed = {node.targets[0].id: ast.literal_eval(node.value) for node in found.body

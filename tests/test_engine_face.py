@@ -1,10 +1,12 @@
 """The rules behind the embedded engine's Python face, each in a small algorithm of our own (Lean's C# source says them)."""
 
 import json
+from datetime import date
 
 import pytest
 
 from tests.engine_fixtures import run_source
+from workbench.market.bars import read_minute
 
 HEAD = """
 from AlgorithmImports import *
@@ -146,6 +148,134 @@ def test_history_of_nothing_is_an_empty_frame(tmp_path, invented):
 """
 
     assert said(tmp_path, source, invented) == ["True 0 None"]
+
+
+MINUTES = """
+from AlgorithmImports import *
+
+class Probe(QCAlgorithm):
+    def initialize(self):
+        self.set_start_date(2020, 3, 12)
+        self.set_end_date(2020, 3, 13)
+        self.a = self.add_equity("ALFA", Resolution.MINUTE, data_normalization_mode=DataNormalizationMode.RAW).symbol
+        self.d = self.add_equity("DELT", Resolution.DAILY, data_normalization_mode=DataNormalizationMode.RAW).symbol
+        self.set_benchmark(lambda t: 0)
+        self.schedule.on(self.date_rules.on(2020, 3, 12), self.time_rules.at(11, 0), self.look)
+
+    def look(self):
+"""
+
+
+def looked(body: str) -> str:
+    """The minute head with lines for 11:00 of 12 March 2020."""
+    return MINUTES + "".join(f"        {line}\n" for line in body.strip("\n").splitlines())
+
+
+def test_minutes_come_with_their_quotes(tmp_path, invented):
+    """One row a minute: Lean's columns in alphabetical order, the bar's prices over the quote's middle; the newest as filed."""
+    source = looked("""
+frame = self.history(self.a, 91)
+self.log(" ".join(frame.columns))
+self.log(f"{frame.shape} {frame.index.names} {frame.index[0][1]} {frame.index[-1][1]}")
+first = frame.iloc[-90]
+self.log(f"{first.open} {first.close} {first.volume} {first.bidopen} {first.askclose} {first.bidsize} {first.asksize}")
+""")
+    trade, quote = (minute(invented, kind) for kind in ("trade", "quote"))
+
+    assert said(tmp_path, source, invented) == [
+        "askclose askhigh asklow askopen asksize bidclose bidhigh bidlow bidopen bidsize close high low open volume",
+        "(91, 15) ['symbol', 'time'] 2020-03-11 16:00:00 2020-03-12 11:00:00",
+        f"{trade[1] / 1e4} {trade[4] / 1e4} {trade[5]:.1f} {quote[1] / 1e4} {quote[9] / 1e4} {quote[5]:.1f} {quote[10]:.1f}"]
+
+
+def minute(invented, kind: str) -> list[int]:
+    """ALFA's first row of 12 March 2020, as filed."""
+    minutes = read_minute(invented, "ALFA", date(2020, 3, 12))
+    columns = minutes.trades if kind == "trade" else minutes.quotes
+    return [int(getattr(columns, name)[0]) for name in columns.__dataclass_fields__]
+
+
+def test_minutes_take_every_form_of_a_request(tmp_path, invented):
+    """A count, a span, two moments; frames, bars, quotes and slices, by the stock's own resolution or another."""
+    source = looked("""
+now = self.time
+frame = self.history(self.a, 90, Resolution.MINUTE)
+same = [self.history("ALFA", 90), self.history(self.a, timedelta(minutes=90)), self.history([self.a], now.replace(hour=9), now)]
+self.log(str([frame.equals(other) for other in same]))
+bars, quotes = list(self.history[TradeBar](self.a, 90)), list(self.history[QuoteBar](self.a, 90))
+self.log(str([[bar.close for bar in bars] == frame["close"].tolist(), len(bars), str(bars[-1].time)]))
+self.log(str([[quote.ask.close for quote in quotes] == frame["askclose"].tolist(), len(quotes), str(quotes[-1].end_time)]))
+self.log(str(list(self.history(QuoteBar, self.a, 2).columns)[-4:] + list(self.history(TradeBar, self.a, 2).columns)))
+slices = list(self.history([self.a, self.d], 2, Resolution.MINUTE))
+self.log(str([(str(one.time), len(one.bars), len(one.quote_bars)) for one in slices]))
+self.log(str([(one[self.a].close, one[self.d].close) for one in self.history[TradeBar]([self.a, self.d], 1, Resolution.MINUTE)]))
+self.log(str(self.history(self.a, 2, Resolution.DAILY).shape))
+""")
+
+    lines = said(tmp_path, source, invented)
+
+    assert [str([True] * 3), "[True, 90, '2020-03-12 10:59:00']", "[True, 90, '2020-03-12 11:00:00']"] == lines[:3]
+    assert lines[3] == "['close', 'high', 'low', 'open', 'close', 'high', 'low', 'open', 'volume']"
+    assert lines[4] == "[('2020-03-12 10:59:00', 2, 2), ('2020-03-12 11:00:00', 2, 2)]"
+    assert lines[6] == "(2, 5)"
+
+
+def test_a_minute_without_trades_is_filled_forward(tmp_path, invented):
+    """With the price before it and no volume; or not at all, where that is asked for; and across nights from bar to bar."""
+    source = looked("""
+start, end = datetime(2020, 3, 11, 9, 30), datetime(2020, 3, 12, 11, 0)
+bars = list(self.history[TradeBar](self.d, start, end, Resolution.MINUTE))
+real = list(self.history[TradeBar](self.d, start, end, Resolution.MINUTE, fill_forward=False))
+filled = [one for one in bars if one.is_fill_forward]
+self.log(f"{len(bars)} {len(bars) - len(real) == len(filled) > 0} {sum(one.volume for one in filled)}")
+closes = dict(zip([one.end_time for one in bars], [one.close for one in bars]))
+missing = filled[-1]
+self.log(str(missing.close == closes[missing.time]))
+frame = self.history([self.d], start, end, Resolution.MINUTE, fill_forward=False)
+self.log(f"{len(frame)} {frame['volume'].isna().sum() == len(filled)}")
+""")
+
+    assert said(tmp_path, source, invented) == ["480 True 0.0", "True", "480 True"]
+
+
+def test_history_knows_dividends_and_splits(tmp_path, invented):
+    """A split is warned of on the day before; of the request's first session nothing is known, for its row is of the day before."""
+    source = HEAD + """
+        self.set_start_date(2020, 8, 31)
+        self.set_end_date(2020, 9, 2)
+        c = self.add_equity("GAMA", Resolution.DAILY).symbol
+        now = datetime(2020, 8, 31)
+        paid = list(self.history[Dividend](self.a, datetime(2019, 3, 1), now))
+        self.log(str([(str(one.time.date()), one.distribution, one.reference_price) for one in paid]))
+        late = self.history[Dividend](self.a, datetime(2019, 3, 14), datetime(2019, 7, 1))
+        self.log(str([str(one.time.date()) for one in late]))
+        parts = self.history[Split](self.b, timedelta(days=60))
+        self.log(str([(str(one.time.date()), str(one.type), one.split_factor, one.reference_price) for one in parts]))
+        frame = self.history(Dividend, self.a, datetime(2019, 3, 1), now)
+        self.log(f"{list(frame.columns)} {frame.shape} {frame.index[0][1]}")
+        self.log(str(list(self.history(Split, self.b, timedelta(days=60)).columns)))
+        self.log(str(self.history(Dividend, self.a, 5).empty))
+"""
+
+    assert said(tmp_path, source, invented) == [
+        "[('2019-03-14', 0.84, 210.13), ('2019-06-13', 0.88, 261.6), ('2019-09-12', 0.91, 253.39), ('2019-12-12', 0.92, 250.46), "
+        "('2020-03-12', 0.92, 289.53), ('2020-06-11', 0.95, 315.68)]",
+        "['2019-06-13']",
+        "[('2020-07-31', 'WARNING', 0.25, 0.0), ('2020-08-03', 'SPLIT_OCCURRED', 0.25, 188.02)]",
+        "['distribution', 'referenceprice'] (6, 2) 2019-03-14 00:00:00", "['referenceprice', 'splitfactor', 'type']", "True"]
+
+
+@pytest.mark.parametrize(("call", "named"), [
+    ("self.history(self.a, 5, Resolution.HOUR)", "history of HOUR data"),
+    ("self.history(QuoteBar, self.a, 5)", "daily history of QuoteBar"),
+    ("self.history[Delisting](self.a, 5)", "history of Delisting"),
+    ("self.history(self.a, 5, extended_market_hours=True)", "history of extended market hours"),
+])
+def test_history_refuses_what_it_has_not(call, named, tmp_path, invented):
+    """By name, never with an empty frame."""
+    ran = run_source(tmp_path, HEAD + f"        {call}\n", data=invented)
+
+    assert f"does not support {named}" in ran.result["state"]["RuntimeError"]
 
 
 def test_a_frame_is_asked_by_ticker_or_by_symbol(tmp_path, invented):

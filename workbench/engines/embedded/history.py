@@ -129,7 +129,7 @@ class History:
                 else:
                     start = now - begin if isinstance(begin, timedelta) else _moment(begin)
                 mode = options.get("data_normalization_mode")
-                if mode is None:    # quotes of a stock with daily bars only: Lean makes their subscription, and not in the stock's mode
+                if mode is None:    # where a stock has daily bars only, Lean adds quotes to the request, but adjusted ones
                     made_up = kind is None and part is QuoteBar and security.resolution is Resolution.DAILY
                     mode = DataNormalizationMode.ADJUSTED if made_up else security.mode
                 requests.append(Request(security, part, daily, start, end, options.get("fill_forward") is not False, mode))
