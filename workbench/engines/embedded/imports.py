@@ -4,6 +4,7 @@ The names of Lean's that portfolio algorithms on US equities use, those it does 
 Lean's module brings. numpy, pandas and pyplot are bound lazily: an algorithm that does not touch them does not wait for them.
 """
 
+import importlib
 import importlib.util
 import json
 import math
@@ -11,6 +12,7 @@ import sys
 import typing
 from datetime import date, datetime, time, timedelta
 from types import ModuleType
+from typing import Any
 
 from workbench.engines.embedded import (
     algorithm,
@@ -80,14 +82,11 @@ def _install_namespaces(found: dict[str, object]) -> None:
 
 def lazily(name: str) -> ModuleType:
     """A module that is imported when the first of its names is asked for."""
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{name} is not installed")
-    loader = importlib.util.LazyLoader(spec.loader)
-    spec.loader = loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    loader.exec_module(module)
-    return module
+    return sys.modules[name] if name in sys.modules else _Awaited(name)
+
+
+class _Awaited(ModuleType):
+    """Stands for a module until it is needed: finding a submodule would import its package."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
