@@ -238,6 +238,19 @@ self.log(f"{len(frame)} {frame['volume'].isna().sum() == len(filled)}")
     assert said(tmp_path, source, invented) == ["480 True 0.0", "True", "480 True"]
 
 
+def test_history_is_filled_forward_as_its_stock_is(tmp_path, invented):
+    """Where a request does not say."""
+    source = HEAD + """
+        d = self.add_equity("DELT", Resolution.MINUTE, fill_forward=False).symbol
+        self.set_start_date(2020, 3, 12)
+        self.set_end_date(2020, 3, 12)
+        given = [len(list(self.history[TradeBar](d, timedelta(days=1), fill_forward=filled))) for filled in (None, False, True)]
+        self.log(str(given))
+"""
+
+    assert said(tmp_path, source, invented) == ["[338, 338, 390]"]
+
+
 def test_history_knows_dividends_and_splits(tmp_path, invented):
     """A split is warned of on the day before; of the request's first session nothing is known, for its row is of the day before."""
     source = HEAD + """

@@ -132,7 +132,8 @@ class History:
                 if mode is None:    # where a stock has daily bars only, Lean adds quotes to the request, but adjusted ones
                     made_up = kind is None and part is QuoteBar and security.resolution is Resolution.DAILY
                     mode = DataNormalizationMode.ADJUSTED if made_up else security.mode
-                requests.append(Request(security, part, daily, start, end, options.get("fill_forward") is not False, mode))
+                filling = security.fill_forward if options.get("fill_forward") is None else bool(options["fill_forward"])
+                requests.append(Request(security, part, daily, start, end, filling, mode))
         return requests
 
     def _start_of(self, bars: int, *, daily: bool, strict: bool) -> datetime:
