@@ -329,3 +329,31 @@ def test_margin_calls_of_ones_own_are_refused_before_the_run(tmp_path, invented)
 
     assert "on_margin_call" in ran.result["state"]["RuntimeError"]
     assert ran.exit_code == 1
+
+
+def test_a_split_that_leaves_no_share_leaves_the_order(tmp_path, invented):
+    """GAMA goes 1 for 8: an order of 3 shares would be of none, and stays as it was; one of 20 becomes one of 2.
+
+    A trailing amount goes with the price.
+    """
+    source = algorithm({"start": "2020, 4, 20", "end": "2020, 5, 8", "cash": 100000}, """
+self.g = self.add_equity("GAMA", Resolution.DAILY, data_normalization_mode=DataNormalizationMode.RAW).symbol
+""", """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            price = self.securities[self.g].price
+            self.small = self.limit_order(self.g, 3, round(price / 50, 2))
+            self.large = self.limit_order(self.g, 20, round(price / 50, 2))
+            self.trailing = self.trailing_stop_order(self.g, -20, 2 * price, False)
+            self.before = self.trailing.get(OrderField.TRAILING_AMOUNT)
+        for split in data.splits.values():
+            self.factor = split.split_factor
+""", """
+    def on_end_of_algorithm(self):
+        quantities = [f"{one.quantity:g}" for one in (self.small, self.large, self.trailing)]
+        moved = self.trailing.get(OrderField.TRAILING_AMOUNT) / self.before
+        self.log(f"> {quantities} {abs(moved - self.factor) < 0.01} {self.factor:g}")
+""")
+
+    assert said(tmp_path, invented, source) == ["> ['3', '2', '-2'] True 8"]

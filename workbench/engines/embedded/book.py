@@ -35,6 +35,7 @@ from workbench.engines.embedded.times_in_force import TimeInForce
 
 CENT, HUNDREDTH_OF_A_CENT = Decimal("0.01"), Decimal("0.0001")
 REFUSED_ID = -10
+PRICE_WORDS = {"limit": "LimitPrice", "stop": "StopPrice", "trigger": "TriggerPrice", "trail": "TrailingAmount"}
 SETTLEMENT = time(6)
 
 
@@ -186,7 +187,9 @@ class Book:
                 price = getattr(order, name)
                 if price is not None:
                     setattr(fields, f"{name}_price", price * factor)
-            self._queue.append(Request(order, fields))
+            if order.type is OrderType.TRAILING_STOP and not order.trail_is_percent:
+                fields.trailing_amount = order.trail * factor
+            self.update(order, fields)              # one that would be of no share any more is refused, and stays as it was
 
     def liquidate_delisted(self, security: Security) -> None:
         """Close a position of a delisted stock at its last close, without a fee, and take back its open orders."""
@@ -236,15 +239,15 @@ class Book:
         """Raw prices are sent on the tick; adjusted ones are no market's prices and stay as they are."""
         if order.security.mode is not DataNormalizationMode.RAW:
             return
-        for name in ("limit", "stop", "trigger"):
+        trails = order.type is OrderType.TRAILING_STOP and not order.trail_is_percent
+        for name, words in PRICE_WORDS.items():
             price = getattr(order, name)
-            if price is None:
+            if price is None or (name == "trail" and not trails):
                 continue
             tick = CENT if price >= 1 else HUNDREDTH_OF_A_CENT
             rounded = (price / tick).to_integral_value(ROUND_HALF_EVEN) * tick
             if rounded != price and not self._told_of_rounding:
                 self._told_of_rounding = True
-                words = "".join(part.capitalize() for part in f"{name}_price".split("_"))
                 self.run.error(f"Warning: To meet brokerage precision requirements, order {words} was rounded to "
                                f"{text(rounded)} from {text(price)}")
             setattr(order, name, rounded)
