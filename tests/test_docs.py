@@ -7,11 +7,13 @@ import pytest
 from typer.main import get_command
 
 import workbench as wb
+from tests import test_engine_api
 from workbench.cli import app
 from workbench.settings import SETTINGS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SCRIPTS = 111       # recorded runs, with those on data that is not part of the project
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -67,6 +69,18 @@ def test_links_lead_somewhere(page):
     """Relative links and pictures exist."""
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_engines_numbers_are_those_of_its_tests():
+    """What the engine's page, the README and the changelog say is equal is what is compared."""
+    golden = ROOT / "tests" / "golden" / "portable"
+    scripts = len(list((golden / "scripts").glob("*.json")))
+    page = (ROOT / "docs" / "engine.md").read_text()
+
+    assert f"{SCRIPTS} recorded scripts: {scripts} on the invented market, {SCRIPTS - scripts} on" in page
+    assert f"{test_engine_api.EQUAL} of {test_engine_api.ALL} lines" in page
+    assert f"{SCRIPTS} recorded runs" in README
+    assert f"{test_engine_api.EQUAL} of {test_engine_api.ALL}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_every_notebook_and_decision_is_listed():
