@@ -357,3 +357,39 @@ self.g = self.add_equity("GAMA", Resolution.DAILY, data_normalization_mode=DataN
 """)
 
     assert said(tmp_path, invented, source) == ["> ['3', '2', '-2'] True 8"]
+
+
+def test_a_cancel_asked_for_twice_keeps_the_first_tag(tmp_path, invented):
+    """Asked for and carried out, a second one changes nothing; refused by a closed order, each leaves its tag."""
+    source = algorithm(DAILY, 'self.a = self.add_equity("ALFA", Resolution.DAILY).symbol', """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.resting, self.filled = self.limit_order(self.a, 1, 1), self.market_order(self.a, 1)
+        if self.step == 2:
+            for tag in ("one", "two"):
+                self.log(f"> {self.resting.cancel(tag).is_success} {self.filled.cancel(tag).is_success}")
+        if self.step == 3:
+            self.resting.cancel("three")
+            self.log(f"> {self.resting.tag} {self.filled.tag}")
+""")
+
+    assert said(tmp_path, invented, source) == ["> True False", "> False False", "> one two"]
+
+
+def test_an_update_changes_what_the_order_has(tmp_path, invented):
+    """A limit price for a stop order is passed over."""
+    source = algorithm(DAILY, 'self.a = self.add_equity("ALFA", Resolution.DAILY).symbol', """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.ticket = self.stop_market_order(self.a, 1, 900)
+            fields = UpdateOrderFields()
+            fields.stop_price, fields.limit_price = 901, 902
+            self.ticket.update(fields)
+""", """
+    def on_order_event(self, event):
+        self.log(f"> {event.status} {event.stop_price} {event.limit_price}")
+""")
+
+    assert said(tmp_path, invented, source) == ["> SUBMITTED 900.0 None", "> UPDATE_SUBMITTED 901.0 None"]

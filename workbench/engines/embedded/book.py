@@ -113,6 +113,9 @@ class Book:
         order.requests += 1
         if order.id <= 0:
             return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR, f"Unable to locate order with id {order.id}.")
+        if order.cancel_asked:
+            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
+                                 f"Order {order.id} already has a request to be cancelled.")
         if tag is not None:
             order.tag = tag
         if order.is_closed:
@@ -120,9 +123,7 @@ class Book:
             self.run.fault(f"BrokerageTransactionHandler.CancelOrder(): Cannot cancel order already {status}")
             return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
                                  f"Unable to cancel order with id {order.id} because it already has {status} status.")
-        if order.status is OrderStatus.CANCEL_PENDING:
-            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
-                                 f"Order {order.id} already has a request to be cancelled.")
+        order.cancel_asked = True
         order.status = OrderStatus.CANCEL_PENDING
         self._tell(Event(order, OrderStatus.CANCEL_PENDING, self.run.utc))
         self._queue.append(Request(order))
@@ -274,7 +275,8 @@ class Book:
         self._tell(Event(order, OrderStatus.SUBMITTED, self.run.utc))
 
     def _handle_cancel(self, order: Order) -> None:
-        if order.is_closed:
+        if order.is_closed:                         # it was filled first: a later cancel is a new one
+            order.cancel_asked = False
             return
         order.canceled = self.run.utc
         self._close(order, OrderStatus.CANCELED)
@@ -440,15 +442,14 @@ def _only_tag(fields: UpdateOrderFields) -> bool:
 
 
 def _apply(fields: UpdateOrderFields, order: Order) -> None:
+    """Change what the order's type has; other fields are passed over."""
     if fields.quantity is not None:
         order.quantity = decimal(fields.quantity).to_integral_value(ROUND_DOWN)
-    if fields.limit_price is not None:
-        order.limit = decimal(fields.limit_price)
-    if fields.stop_price is not None:
-        order.stop = decimal(fields.stop_price)
-    if fields.trigger_price is not None:
-        order.trigger = decimal(fields.trigger_price)
-    if fields.trailing_amount is not None:
+    for name in ("limit", "stop", "trigger"):
+        price = getattr(fields, f"{name}_price")
+        if price is not None and getattr(order, name) is not None:
+            setattr(order, name, decimal(price))
+    if fields.trailing_amount is not None and order.type is OrderType.TRAILING_STOP:
         order.trail = decimal(fields.trailing_amount)
     if fields.tag is not None:
         order.tag = fields.tag

@@ -51,9 +51,9 @@ class Quoted(NamedTuple):
 class Order:
     """One order in the core. `quantity` is signed; `trigger` is the touch price of limit-if-touched."""
 
-    __slots__ = ("average_price", "canceled", "created", "error", "events", "filled", "id", "last_fill", "last_update", "limit",
-                 "quantity", "requests", "security", "status", "stop", "submitted", "tag", "tif", "touched", "trail",
-                 "trail_is_percent", "trigger", "type")
+    __slots__ = ("average_price", "cancel_asked", "canceled", "created", "error", "events", "filled", "id", "last_fill",
+                 "last_update", "limit", "quantity", "requests", "security", "status", "stop", "submitted", "tag", "tif",
+                 "touched", "trail", "trail_is_percent", "trigger", "type")
 
     def __init__(self, kind: OrderType, security: Security, quantity: Decimal, tag: str, tif: TimeInForce, created: int) -> None:
         self.id = 0
@@ -65,6 +65,7 @@ class Order:
         self.trail = ZERO
         self.trail_is_percent = False
         self.touched = False
+        self.cancel_asked = False           # and not refused since
         self.filled = self.average_price = ZERO
         self.submitted = Quoted(ZERO, ZERO, ZERO)
         self.events = 0
@@ -359,7 +360,7 @@ class OrderTicket(ClrObject):
     @overloaded
     def cancel(self, tag: str | None = None) -> OrderResponse:
         """Ask for the order to be taken back; see `Book.cancel` for when that happens. Once asked, it is not asked again."""
-        if self.cancel_request is not None and self.cancel_request.response.is_success:
+        if self._order.cancel_asked:
             return OrderResponse(OrderResponseErrorCode.REQUEST_CANCELED,
                                  f"Order {self.order_id} has already received a cancellation request.")
         response = self._book.cancel(self._order, None if tag is None else text(tag))
