@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 RELATIVE = 1e-9
+COMPARED = "compared with Lean: "
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,13 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(same, left, right))
     return type(left) is type(right) and left == right
+
+
+def equal_of_all(properties: Iterable[tuple[str, Any]]) -> str:
+    """How much was equal of how much was compared, from what tests recorded by `record_property(COMPARED + what, [equal, all])`."""
+    sums: dict[str, list[int]] = {}
+    for name, value in properties:
+        if name.startswith(COMPARED):
+            so_far = sums.setdefault(name.removeprefix(COMPARED), [0, 0])
+            so_far[:] = (old + new for old, new in zip(so_far, value, strict=True))
+    return ", ".join(f"{equal} of {compared} {what}" for what, (equal, compared) in sums.items())

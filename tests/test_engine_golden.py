@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_fixtures import GOLDEN, Ran, first_difference, recorded, run_algorithm
+from tests.engine_fixtures import COMPARED, GOLDEN, Ran, equal_of_all, first_difference, recorded, run_algorithm
 
 SAMPLE = Path(__file__).parents[2] / "shared" / "lean-golden" / "sample"
 ORDER_SCRIPT = GOLDEN / "order_script.py"
@@ -48,21 +48,25 @@ def named(value: object) -> str | None:
 
 
 @pytest.mark.parametrize(("recordings", "name"), cases(), ids=named)
-def test_a_script_is_told_what_lean_told_it(run, recordings, name):
+def test_a_script_is_told_what_lean_told_it(run, recordings, name, record_property):
     """Every event, day and end line equals real Lean's."""
     ran = run(recordings, name)
+    difference = first_difference(recorded(recordings / "expected" / f"{name}.jsonl"), ran.lines)
+    record_property(f"{COMPARED}scripts", [difference is None, 1])
 
-    assert first_difference(recorded(recordings / "expected" / f"{name}.jsonl"), ran.lines) is None
+    assert difference is None
     assert ran.exit_code == 0
 
 
 @pytest.mark.parametrize(("recordings", "name"), cases(), ids=named)
-def test_statistics_equal_leans(run, recordings, name):
+def test_statistics_equal_leans(run, recordings, name, record_property):
     """All printed statistics and runtime statistics of the result file are Lean's, to the printed character."""
     ran = run(recordings, name)
     expected = json.loads((recordings / "statistics" / f"{name}.json").read_text())
+    found = {key: ran.result[key] for key in ("statistics", "runtimeStatistics")}
+    record_property(f"{COMPARED}recordings' statistics", [expected == found, 1])
 
-    assert expected == {key: ran.result[key] for key in ("statistics", "runtimeStatistics")}
+    assert expected == found
 
 
 def test_models_written_in_python_equal_leans(tmp_path, invented):
@@ -80,3 +84,12 @@ def test_a_difference_is_found():
     assert first_difference([line], [{**line, "fill_price": 10.000000001}]) is None
     assert first_difference([line], [{**line, "order_id": 1.0}]) is not None
     assert first_difference([line], [line, line]) is not None
+
+
+def test_the_last_lines_count_what_was_equal():
+    """Of each kind, over all tests; of what was not compared with Lean nothing."""
+    properties = [(f"{COMPARED}scripts", [True, 1]), (f"{COMPARED}lines", [434, 455]), (f"{COMPARED}scripts", [False, 1]),
+                  ("another", "property")]
+
+    assert equal_of_all(properties) == "1 of 2 scripts, 434 of 455 lines"
+    assert equal_of_all([("another", "property")]) == ""
