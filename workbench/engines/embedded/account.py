@@ -55,7 +55,10 @@ class Account:
         if self._margin_at != self.tape.step:
             self._margin_at = self.tape.step
             self._lay_out()
-            self._margin_used = sum((abs(s.quantity) * s.price * s.initial for s in self._held.values()), ZERO)
+            used = self._valuation.margin()
+            if used is None:
+                used = sum((abs(s.quantity) * s.price * s.initial for s in self._held.values()), ZERO)
+            self._margin_used = used
         return self._margin_used
 
     @property

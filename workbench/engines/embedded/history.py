@@ -60,6 +60,8 @@ class History:
         if tickers is None and given and not isinstance(given[0], int | timedelta | date):
             tickers = given.pop(0)
         try:
+            if tickers is None and kind is None and given and isinstance(given[0], date):
+                raise NoMatch("history of no stocks between two moments")
             requests = self._requests(kind, self._chosen(tickers), given, named)
         except NoMatch:
             raise no_overload("history", arguments) from None
@@ -81,7 +83,9 @@ class History:
         return typed
 
     def last_bar(self, security: Security) -> TradeBar | None:
-        """The newest bar that has ended by now; None where there is none."""
+        """The newest daily bar that has ended by now; None where there is none. Raises NotSupported for a stock with minutes."""
+        if security.resolution is not Resolution.DAILY:
+            raise NotSupported(f"get_last_known_price of {security.resolution} data")
         past = self._of(security).past(_known(security.mode))
         days = past.columns.bars.days
         today = self._run.local.date()
@@ -99,6 +103,8 @@ class History:
         """The stocks of a symbol, a ticker or several; all for None."""
         if tickers is None:
             return list(self._run.securities)
+        if isinstance(tickers, int | date):
+            raise NoMatch(f"history of {tickers!r}")
         items: Iterable[Any] = [tickers] if isinstance(tickers, str | Symbol | Equity) else tickers
         return [self._algorithm._security(item) for item in items]
 
@@ -118,6 +124,8 @@ class History:
         if isinstance(begin, bool) or not isinstance(begin, int | timedelta | date):
             raise NoMatch(f"history from {begin!r}")
         options = dict(zip(OPTIONS, given, strict=False)) | named
+        if options.keys() - set(OPTIONS) or len(given) > len(OPTIONS):
+            raise NoMatch(f"history with {sorted(options)}")
         if options.get("extended_market_hours") or options.get("data_mapping_mode") is not None or options.get("flatten"):
             raise NotSupported("history of extended market hours, with a mapping of its own, or flattened")
         requests = []

@@ -18,7 +18,7 @@ from workbench.engines.embedded.book import Book
 from workbench.engines.embedded.capacity import CapacityEstimate
 from workbench.engines.embedded.clock import midnight, utc_of
 from workbench.engines.embedded.clr import ZERO
-from workbench.engines.embedded.decimals import HUNDRED, rounded, smart
+from workbench.engines.embedded.decimals import HUNDRED, normal, rounded, smart
 from workbench.engines.embedded.security import Security, Tape
 
 TICKS_A_SECOND, TICKS_A_DAY = 10_000_000, 864_000_000_000
@@ -255,26 +255,27 @@ def _weigh(held: list[Security], value: Decimal) -> tuple[tuple[Decimal, Decimal
 
 def _weigh_many(held: Sequence[Security], worths: NDArray[np.int64], exponent: int,
                 value: Decimal) -> tuple[tuple[Decimal, Decimal], Shares]:
-    """The same of more stocks than are charted singly, from their worths in whole numbers of 10^`exponent` dollars."""
+    """The same of more stocks than are charted singly, from their worths in whole numbers of 10^`exponent` dollars.
+
+    Shares are doubles until they are rounded to four digits; one whose rounding a double can't tell is divided exactly.
+    """
     long, short = (Decimal(int(part.sum())).scaleb(exponent) for part in (worths[worths > 0], worths[worths < 0]))
-    initials = np.array([float(security.initial) for security in held])
+    initials = np.fromiter((security.initial for security in held), np.float64, len(held))
     shares = np.abs(worths) * initials * (10.0**exponent / float(value))
-    largest = sorted(np.argsort(-_four_digits(shares), kind="stable")[:MOST_MARGINS].tolist())
-    singly = tuple((held[place].index, smart(_share(held[place], int(worths[place]), exponent, value) * HUNDRED))
-                   for place in largest)
-    others = np.delete(_four_digits(shares), largest)
-    return _exposure(long, short, value), Shares(singly, smart(Decimal(repr(round(float(others.sum()) * 100, 10)))))
-
-
-def _share(security: Security, worth: int, exponent: int, value: Decimal) -> Decimal:
-    return FOUR_DIGITS.divide(abs(Decimal(worth).scaleb(exponent)) * security.initial, value)
-
-
-def _four_digits(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each to four significant digits; a share is a stock's margin over a positive value, and may be 0."""
-    unit = 10.0 ** (np.floor(np.log10(np.where(shares > 0, shares, 1.0))) - 3)
-    rounded_shares: NDArray[np.float64] = np.rint(shares / unit) * unit
-    return rounded_shares
+    powers = np.floor(np.log10(np.where(shares > 0, shares, 1.0))).astype(np.int64)
+    scaled = shares * 10.0 ** (3 - powers)
+    digits = np.rint(scaled).astype(np.int64)
+    for place in np.flatnonzero((np.abs(scaled % 1 - 0.5) < 1e-6) | (scaled < 1000) | (digits > 9999)).tolist():
+        share = FOUR_DIGITS.divide(abs(Decimal(int(worths[place])).scaleb(exponent)) * held[place].initial, value)
+        powers[place] = share.adjusted()
+        digits[place] = int(share.scaleb(3 - share.adjusted()))
+    size = digits * 10.0**powers
+    largest = np.sort(np.argsort(-size, kind="stable")[:MOST_MARGINS])
+    percent = [normal(Decimal(digit).scaleb(power - 1))
+               for digit, power in zip(digits[largest].tolist(), powers[largest].tolist(), strict=True)]
+    singly = tuple((held[place].index, share) for place, share in zip(largest.tolist(), percent, strict=True))
+    others = (size.sum() - size[largest].sum()) / 10
+    return _exposure(long, short, value), Shares(singly, smart(Decimal(repr(round(float(others), 10)))))
 
 
 def _exposure(long: Decimal, short: Decimal, value: Decimal) -> tuple[Decimal, Decimal]:

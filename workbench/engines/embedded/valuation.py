@@ -31,6 +31,7 @@ class Valuation:
         self.others: list[Security] = []
         self._plain: list[DailySecurity] = []
         self._places: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.initials: NDArray[np.float64] = np.empty(0)    # margin for a dollar held, of each plain one
         self._until = -1                                    # the session at which the weights are no longer right
         self._weights: list[int] = []
         self._exponent = 0
@@ -57,6 +58,7 @@ class Valuation:
             else:
                 self.others.append(security)
         self._places = np.array([self._columns[security.index] for security in self._plain], dtype=np.int64)
+        self.initials = np.array([float(security.initial) for security in self._plain])
         self._until = -1
 
     def value(self) -> Decimal:
@@ -83,6 +85,14 @@ class Valuation:
         if self._array is None:
             return None
         return self._plain, self._closes[session, self._places] * self._array, self._exponent
+
+    def margin(self) -> Decimal | None:
+        """Σ |worth| × the margin for a dollar held, where it is the same for all; None where columns don't tell."""
+        parts = self.parts()
+        if parts is None or (self.initials != self.initials[0]).any():
+            return None
+        plain, worths, exponent = parts
+        return Decimal(int(np.abs(worths).sum())).scaleb(exponent) * plain[0].initial
 
     def _weigh(self, session: int) -> None:
         """Quantity × factor of each holding as a whole number on the finest grid any of them needs, until a factor changes."""
