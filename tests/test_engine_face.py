@@ -282,6 +282,7 @@ def test_history_knows_dividends_and_splits(tmp_path, invented):
     ("self.history(self.a, 5, Resolution.HOUR)", "history of HOUR data"),
     ("self.history(QuoteBar, self.a, 5)", "daily history of QuoteBar"),
     ("self.history[Delisting](self.a, 5)", "history of Delisting"),
+    ("self.get_last_known_price(self.add_equity('DELT', Resolution.MINUTE).symbol)", "get_last_known_price of MINUTE data"),
     ("self.history(self.a, 5, extended_market_hours=True)", "history of extended market hours"),
 ])
 def test_history_refuses_what_it_has_not(call, named, tmp_path, invented):
@@ -391,7 +392,8 @@ if self.step == 1:
 @pytest.mark.parametrize("call", [
     "self.market_order(self.a)", "self.market_order(self.a, None)", "self.limit_order(self.a, 1, 'x')",
     "self.market_order(self.a, 1, 'tag')", "self.set_holdings(self.a, 0.1, 'tag')", "self.market_order(3, 1)",
-    "self.history(self.a, 'five')", "self.liquidate(self.a, tag=5)", "self.add_equity(3)", "self.set_start_date('2019')",
+    "self.history(self.a, 'five')", "self.history(self.a, 5, resolutoin=Resolution.DAILY)", "self.history(self.time, self.time)",
+    "self.liquidate(self.a, tag=5)", "self.add_equity(3)", "self.set_start_date('2019')",
 ])
 def test_a_call_that_fits_no_overload_is_a_type_error(call, tmp_path, invented):
     """Arguments of the wrong kind or number never become an order."""
