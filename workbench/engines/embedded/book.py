@@ -375,14 +375,16 @@ class Book:
 
         An order that only reduces always passes; pending orders reserve nothing.
         """
-        security, account = order.security, self.run.account
-        after = security.quantity + order.quantity
-        if abs(after) <= abs(security.quantity) and (after == 0 or (after > 0) == (security.quantity > 0)):
+        security, quantity = order.security, order.quantity
+        held = security.quantity
+        if held and (held > 0) != (quantity > 0) and abs(quantity) <= abs(held):
             return None
-        unfilled = (abs(order.quantity) - abs(order.filled)) / abs(order.quantity)
-        needed = order.quantity * security.price * security.initial
-        needed = unfilled * (needed + fee_of(order).copy_sign(needed))
-        free = account.free_margin(security, order.quantity)
+        needed = quantity * security.price * security.initial
+        fee = fee_of(order)
+        needed = needed + fee if quantity > 0 else needed - fee
+        if order.filled:
+            needed *= (abs(quantity) - abs(order.filled)) / abs(quantity)
+        free = self.run.account.free_margin(security, quantity)
         if abs(needed) <= free:
             return None
         return f"Id: {order.id}, Initial Margin: {number_text(needed)}, Free Margin: {number_text(free)}"

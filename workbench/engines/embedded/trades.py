@@ -7,6 +7,7 @@ Nothing is done for a bar: prices are summed up from the columns when a fill ask
 from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import reduce
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -29,8 +30,15 @@ class Path(NamedTuple):
 
     def then(self, later: "Path") -> "Path":
         """The two stretches as one."""
-        return Path(max(self.high, later.high), min(self.low, later.low),
-                    max(self.fall, later.fall, self.high - later.low), max(self.rise, later.rise, later.high - self.low))
+        high, low, fall, rise = self
+        later_high, later_low, later_fall, later_rise = later
+        between_fall, between_rise = high - later_low, later_high - low
+        if later_fall > fall:
+            fall = later_fall
+        if later_rise > rise:
+            rise = later_rise
+        return Path(later_high if later_high > high else high, later_low if later_low < low else low,
+                    between_fall if between_fall > fall else fall, between_rise if between_rise > rise else rise)
 
     def times(self, factor: Decimal) -> "Path":
         """The stretch on a split's new basis."""
@@ -149,8 +157,7 @@ class Trades:
         if position is None:
             self._open(security, event.utc, price, quantity, fee, order_id)
             return
-        _catch_up(position)
-        position.look(_at(price))
+        _catch_up(position, price)
         if (quantity > 0) == position.is_long:
             position.enter(Lot(event.utc, price, abs(quantity), fee, (order_id,)))
             return
@@ -198,17 +205,20 @@ class Trades:
             lot.fees = ZERO
 
 
-def _catch_up(position: Position) -> None:
-    """Take in the prices since the position was last looked at."""
+def _catch_up(position: Position, last: Decimal | None = None) -> None:
+    """Take in the prices since the position was last looked at, and then a last one."""
     security, place = position.security, _place(position.security)
-    if place == position.seen or security.delisted:
-        return
-    if isinstance(security, DailySecurity):
-        for path in _stretches(security, position.seen, place):
-            position.look(path)
-    else:
-        position.look(_at(security.price))
-    position.seen = place
+    stretches: list[Path] = []
+    if place != position.seen and not security.delisted:
+        if isinstance(security, DailySecurity):
+            stretches = _stretches(security, position.seen, place)
+        else:
+            stretches = [_at(security.price)]
+        position.seen = place
+    if last is not None:
+        stretches.append(_at(last))
+    if stretches:
+        position.look(reduce(Path.then, stretches))
 
 
 def _place(security: Security) -> int:
