@@ -42,8 +42,8 @@ BUY_ONCE = HEAD + """
     ("x = Decimal(3)", "Decimal"),
     ("x = isinstance(3, Decimal)", "Decimal"),
     ("x = SimpleMovingAverage(5)", "SimpleMovingAverage"),
-    ("self.history[Dividend](self.a, 5)", "history[Dividend]"),
-    ("self.history(self.a, 5, Resolution.MINUTE)", "history of MINUTE data"),
+    ("self.history[Delisting](self.a, 5)", "history of Delisting"),
+    ("self.history(self.a, 5, Resolution.HOUR)", "history of HOUR data"),
 ])
 def test_what_is_not_supported_names_itself(line, named, tmp_path, invented):
     """Nothing is approximated: the run ends before its first step, and the error names the missing member."""

@@ -587,7 +587,7 @@ class QCAlgorithm(ClrObject):
         for name, value in prices.items():
             setattr(order, name, value if isinstance(value, bool) else decimal(value))
         ticket = self._run.book.submit(order)
-        ticket._way = asynchronous, chosen.clone()
+        ticket._way = asynchronous, chosen.clone() if vars(chosen) else type(chosen)
         return ticket
 
     def _time_in_force(self, kind: OrderType, properties: OrderProperties) -> TimeInForce:

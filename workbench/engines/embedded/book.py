@@ -21,6 +21,7 @@ from workbench.engines.embedded.fill_models import proposals
 from workbench.engines.embedded.fills import Fill, Scene, fill
 from workbench.engines.embedded.models import BrokerageModel, fee_of, slippage_of
 from workbench.engines.embedded.orders import (
+    ACCEPTED,
     TYPE_WORDS,
     Event,
     Order,
@@ -98,7 +99,7 @@ class Book:
         order.id = len(self.orders) + 1
         order.created, order.submitted = self.run.utc, _quoted(security)
         self.orders.append(order)
-        ticket = self._tickets[order.id] = OrderTicket(order, self, OrderResponse())
+        ticket = self._tickets[order.id] = OrderTicket(order, self, ACCEPTED)
         self.drain()
         self._handle_submit(order)
         self.scan()
@@ -106,7 +107,7 @@ class Book:
 
     def ticket(self, order: Order) -> OrderTicket:
         """The ticket of an order; orders of the engine's own making get theirs here."""
-        return self._tickets.setdefault(order.id, OrderTicket(order, self, OrderResponse()))
+        return self._tickets.setdefault(order.id, OrderTicket(order, self, ACCEPTED))
 
     def cancel(self, order: Order, tag: str | None = None) -> OrderResponse:
         """Ask for an order to be taken back. Its tag changes first, even where the cancel is then refused, as in Lean."""
@@ -127,7 +128,7 @@ class Book:
         order.status = OrderStatus.CANCEL_PENDING
         self._tell(Event(order, OrderStatus.CANCEL_PENDING, self.run.utc))
         self._queue.append(Request(order))
-        return OrderResponse()
+        return ACCEPTED
 
     def update(self, order: Order, fields: UpdateOrderFields) -> OrderResponse:
         """Ask for an order to be changed. A closed one is refused at once; a change waits in the queue."""
@@ -143,7 +144,7 @@ class Book:
             return OrderResponse(OrderResponseErrorCode.ORDER_QUANTITY_ZERO,
                                  f"Unable to update order with id {order.id} that has zero quantity.")
         self._queue.append(Request(order, fields))
-        return OrderResponse()
+        return ACCEPTED
 
     def open_orders(self, security: Security | None = None) -> list[Order]:
         """Orders that are not closed, by id."""

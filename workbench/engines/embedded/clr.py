@@ -187,11 +187,14 @@ def _members(kind: type) -> frozenset[str]:
 class ClrObject(metaclass=CLRMetatype):
     """Base of what an algorithm gets from the engine: PascalCase names find the snake_case members."""
 
+    __slots__ = ()
+
     def __getattr__(self, name: str) -> Any:
         kind = type(self)
         if name[:1].isupper():
             spelling = snake(name)
-            if spelling != name and (spelling in vars(self) or any(spelling in vars(base) for base in kind.__mro__)):
+            own = getattr(self, "__dict__", ())
+            if spelling != name and (spelling in own or any(spelling in vars(base) for base in kind.__mro__)):
                 return getattr(self, spelling)
         raise missing(kind, f"'{kind.__name__}' object", name)
 

@@ -174,6 +174,9 @@ class OrderResponse(ClrObject):
         return "Success" if self.is_success else f"Error: {pascal(str(self.error_code))} - {self.error_message}"
 
 
+ACCEPTED = OrderResponse()
+
+
 class OrderRequest(ClrObject):
     """Something asked about an order, and the answer to it."""
 
@@ -275,17 +278,20 @@ class UpdateOrderFields(ClrValues):
 class OrderTicket(ClrObject):
     """What an algorithm holds of an order it placed: follow it, change it, take it back."""
 
+    __slots__ = ("_asked", "_book", "_order", "_response", "_updates", "_way", "cancel_request")
+
     def __init__(self, order: Order, book: "Book", response: OrderResponse) -> None:
         self._order, self._book, self._response = order, book, response
         self._asked = order.quantity, order.limit, order.stop, order.trigger, order.trail, order.tag    # what an update may change
-        self._way: tuple[bool, Any] = (False, None)     # asynchronous or not, and with which order properties
+        self._way: tuple[bool, Any] = (False, None)     # asynchronous or not, and with which order properties, or their plain type
         self.cancel_request: CancelOrderRequest | None = None
-        self._updates: list[UpdateOrderRequest] = []
+        self._updates: tuple[UpdateOrderRequest, ...] = ()
 
     @property
     def submit_request(self) -> SubmitOrderRequest:
         request = SubmitOrderRequest(self._order, self._response, *self._asked)
-        request.asynchronous, request.order_properties = self._way
+        request.asynchronous, properties = self._way
+        request.order_properties = properties() if isinstance(properties, type) else properties
         return request
 
     @property
@@ -372,7 +378,7 @@ class OrderTicket(ClrObject):
         """Ask for the order to be changed."""
         fields.check()
         response = self._book.update(self._order, fields)
-        self._updates.append(UpdateOrderRequest(self._order, self._book.run.utc, response, fields))
+        self._updates += (UpdateOrderRequest(self._order, self._book.run.utc, response, fields),)
         return response
 
     @overloaded
