@@ -35,7 +35,7 @@ BUY_ONCE = HEAD + """
     ('self.add_crypto("BTCUSD")', "QCAlgorithm.add_crypto"),
     ("self.set_universe_selection(None)", "QCAlgorithm.set_universe_selection"),
     ("self.securities[self.a].set_buying_power_model(None)", "set_buying_power_model"),
-    ('self.set_benchmark("SPY")', "set_benchmark with a symbol"),
+    ("self.set_benchmark(lambda t: t.day)", "a benchmark that moves"),
     ("self.sma(self.a, 5)", "QCAlgorithm.sma"),
     ("self.Consolidate(self.a, None, None)", "QCAlgorithm.Consolidate"),
     ("self.portfolio.margin_call_model", "SecurityPortfolioManager.margin_call_model"),

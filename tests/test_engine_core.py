@@ -1,5 +1,6 @@
 """Rules of the embedded engine's core that no recording shows: each from Lean's source, in a small algorithm of our own."""
 
+import shutil
 from decimal import Decimal
 
 import pytest
@@ -393,3 +394,16 @@ def test_an_update_changes_what_the_order_has(tmp_path, invented):
 """)
 
     assert said(tmp_path, invented, source) == ["> SUBMITTED 900.0 None", "> UPDATE_SUBMITTED 901.0 None"]
+
+
+@pytest.mark.parametrize("line", ["pass", 'self.set_benchmark("SPY")', 'self.set_benchmark(SecurityType.EQUITY, "SPY")'])
+def test_a_benchmark_is_refused_where_it_has_bars(line, tmp_path, invented):
+    """Lean makes a symbol's benchmark of hourly bars, the default brokerage's of SPY's; without them it is worth nothing."""
+    market = tmp_path / "market"
+    shutil.copytree(invented, market)
+    source = algorithm(DAILY, 'self.add_equity("ALFA", Resolution.DAILY)').replace("self.set_benchmark(lambda t: 0)", line)
+    assert run_source(tmp_path, source, data=market).result["state"]["Status"] == "Completed"
+
+    (market / "equity" / "usa" / "hour").mkdir()
+    (market / "equity" / "usa" / "hour" / "spy.zip").touch()
+    assert "the benchmark SPY" in run_source(tmp_path, source, data=market).result["state"]["RuntimeError"]

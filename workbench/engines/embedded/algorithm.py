@@ -295,9 +295,8 @@ class QCAlgorithm(ClrObject):
         self._initializers.add(security_initializer)
 
     def set_benchmark(self, *benchmark: Any) -> None:
-        """A benchmark moves no order; only a function of time is taken."""
-        if not callable(benchmark[0]):
-            raise NotSupported("set_benchmark with a symbol")
+        """What alpha, beta and their like compare with: a symbol ([security type,] ticker), or a function of time."""
+        self._run.benchmark = benchmark[-1]
 
     def set_warm_up(self, period: timedelta | int, resolution: Resolution | None = None) -> None:
         """Data before the first day, in which orders are refused: a span of time, or a count of each subscription's bars."""

@@ -19,7 +19,7 @@ from workbench.engines.embedded.book import Book
 from workbench.engines.embedded.clock import Hours, local_of, midnight, utc_of
 from workbench.engines.embedded.clr import overridden
 from workbench.engines.embedded.decimals import added, normal
-from workbench.engines.embedded.enums import DataNormalizationMode, DelistingType, OrderStatus, Resolution, SplitType
+from workbench.engines.embedded.enums import BrokerageName, DataNormalizationMode, DelistingType, OrderStatus, Resolution, SplitType
 from workbench.engines.embedded.feed import Actions, Feed, Step
 from workbench.engines.embedded.log import Log
 from workbench.engines.embedded.models import BrokerageModel, DefaultBrokerageModel
@@ -75,6 +75,7 @@ class Backtest:
         self.account = Account(self.tape)
         self.book = Book(self)
         self.sampler, self.trades = Sampler(), Trades()
+        self.benchmark: Any = None              # a symbol or a function of time; None: the brokerage's own
         self.algorithm: Any = None
         self._next_margin_look = 0
         self._hooks: dict[str, Callable[..., Any] | None] = {}
@@ -187,6 +188,7 @@ class Backtest:
         self.account.load()
         if overridden(self.algorithm, "on_margin_call") is not None:
             raise NotSupported("on_margin_call")
+        self._check_benchmark(begin)
         for name in CALLBACKS:
             self._hooks[name] = overridden(self.algorithm, name)
         self._schedule_ends_of_day(sessions)
@@ -198,6 +200,19 @@ class Backtest:
             self._call(changed, "OnSecuritiesChanged", SecurityChanges([security.face for security in self.securities]))
         if not self.warming_up:
             self._tell_warmed_up()
+
+    def _check_benchmark(self, begin: datetime) -> None:
+        """Statistics are those of a benchmark that does not move: a symbol's is made of hourly bars, 0 where there are none."""
+        benchmark = self.benchmark
+        if benchmark is None and self.brokerage.brokerage is BrokerageName.DEFAULT:
+            benchmark = "SPY"
+        if callable(benchmark):
+            if benchmark(begin) != benchmark(midnight(self.end)):
+                raise NotSupported("a benchmark that moves")
+        elif benchmark is not None:
+            path = self.feed.folder / "equity" / "usa" / "hour" / f"{str(benchmark).lower()}.zip"
+            if path.is_file():
+                raise NotSupported(f"the benchmark {benchmark} with hourly bars ({path}); set_benchmark(lambda t: 0) leaves it out,")
 
     def _move_to(self, step: Step) -> None:
         self._advance(step.utc, step.local)
