@@ -212,7 +212,7 @@ class Backtest:
         elif benchmark is not None:
             path = self.feed.folder / "equity" / "usa" / "hour" / f"{str(benchmark).lower()}.zip"
             if path.is_file():
-                raise NotSupported(f"the benchmark {benchmark} with hourly bars ({path}); set_benchmark(lambda t: 0) leaves it out,")
+                raise NotSupported(f"the benchmark {benchmark} with hourly bars ({path}); set_benchmark(lambda t: 0) is without,")
 
     def _move_to(self, step: Step) -> None:
         self._advance(step.utc, step.local)
