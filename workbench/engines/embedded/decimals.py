@@ -93,7 +93,9 @@ def text(value: Decimal) -> str:
 
 def number(value: Decimal) -> str:
     """A decimal in JSON: always with a point."""
-    plain = text(value)
+    plain = str(value)
+    if not value or "E" in plain:
+        plain = text(value)
     return plain if "." in plain else f"{plain}.0"
 
 
