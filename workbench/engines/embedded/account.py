@@ -109,7 +109,6 @@ class Account:
         sale brings is usable from `settles()` (UTC seconds) on.
         """
         _ = self.holdings_value, self.margin_used      # as they were: the fill moves both
-        self._count_out(security)
         price = normal(price)
         held, closed = security.quantity, None
         if held * quantity < 0:
@@ -135,9 +134,13 @@ class Account:
             self.cash += brought - fee
         security.fees += fee
         self.fees += fee
-        security.sale_volume += abs(quantity * price)
-        self.sale_volume += abs(quantity * price)
-        self._count_in(security)
+        traded = abs(brought)
+        security.sale_volume += traded
+        self.sale_volume += traded
+        newest = security.price
+        self._holdings_value += quantity * newest
+        self._margin_used += (abs(now) - abs(held)) * newest * security.initial
+        self._changed = True
         return closed
 
     def dividend(self, security: Security, per_share: Decimal) -> None:
@@ -163,14 +166,3 @@ class Account:
             self._held = {security.index: security for security in self.securities if security.quantity}
             self._valuation.hold(list(self._held.values()))
             self._changed = False
-
-    def _count_out(self, security: Security) -> None:
-        value = security.quantity * security.price
-        self._holdings_value -= value
-        self._margin_used -= abs(value) * security.initial
-
-    def _count_in(self, security: Security) -> None:
-        value = security.quantity * security.price
-        self._holdings_value += value
-        self._margin_used += abs(value) * security.initial
-        self._changed = True

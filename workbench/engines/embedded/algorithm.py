@@ -592,7 +592,7 @@ class QCAlgorithm(ClrObject):
     def _time_in_force(self, kind: OrderType, properties: OrderProperties) -> TimeInForce:
         """The order's own; for the open and the close good til canceled in the place of good til a date."""
         chosen = properties.time_in_force
-        if kind in (OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE) and isinstance(chosen, GoodTilDateTimeInForce):
+        if isinstance(chosen, GoodTilDateTimeInForce) and kind in (OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE):
             self._run.log.debug_once(NO_DATE, self._run.local)
             return TimeInForce.GOOD_TIL_CANCELED
         return chosen

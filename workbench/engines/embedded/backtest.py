@@ -19,7 +19,7 @@ from workbench.engines.embedded.book import Book
 from workbench.engines.embedded.clock import Hours, local_of, midnight, utc_of
 from workbench.engines.embedded.clr import overridden
 from workbench.engines.embedded.decimals import added, normal
-from workbench.engines.embedded.enums import BrokerageName, DataNormalizationMode, DelistingType, OrderStatus, Resolution, SplitType
+from workbench.engines.embedded.enums import BrokerageName, DataNormalizationMode, DelistingType, Resolution, SplitType
 from workbench.engines.embedded.feed import Actions, Feed, Step
 from workbench.engines.embedded.log import Log
 from workbench.engines.embedded.models import BrokerageModel, DefaultBrokerageModel
@@ -107,7 +107,7 @@ class Backtest:
 
     def tell(self, event: Event) -> None:
         """Tell the algorithm of an order event. An exception there ends the run at the next step's check, as in Lean."""
-        if event.status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED):
+        if event.fill_quantity:
             self.trades.fill(event)
         callback = self._hooks.get("on_order_event")
         if callback is not None:

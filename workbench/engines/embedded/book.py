@@ -213,14 +213,13 @@ class Book:
 
     def _problem(self, order: Order) -> tuple[OrderResponseErrorCode, str] | None:
         security, codes = order.security, OrderResponseErrorCode
-        ticker = str(security.symbol)
         if self.run.warming_up:
             return (codes.ALGORITHM_WARMING_UP, "This operation is not allowed in initialize or during warm up: "
                     "OrderRequest.submit. Please move this code to the on_warmup_finished() method.")
         if order.quantity == 0:
             return codes.ORDER_QUANTITY_ZERO, f"Unable to submit order with id {REFUSED_ID} that has zero quantity."
         if not security.tradable:
-            return (codes.NON_TRADABLE_SECURITY, f"The security with symbol '{ticker}' is marked as non-tradable.")
+            return (codes.NON_TRADABLE_SECURITY, f"The security with symbol '{security.symbol}' is marked as non-tradable.")
         if security.price == 0:
             return codes.SECURITY_PRICE_ZERO, no_price(security)
         intraday = security.resolution is not Resolution.DAILY

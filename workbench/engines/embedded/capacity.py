@@ -12,7 +12,6 @@ from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.book import Book
 from workbench.engines.embedded.clr import ZERO
 from workbench.engines.embedded.decimals import THOUSAND, WIDE
-from workbench.engines.embedded.enums import OrderStatus
 from workbench.engines.embedded.orders import Event
 from workbench.engines.embedded.security import Security
 
@@ -145,7 +144,7 @@ class CapacityEstimate:
 
     def _note(self, events: list[Event]) -> None:
         for event in events[self._events:]:
-            if event.status not in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED):
+            if not event.fill_quantity:
                 continue
             security = event.order.security
             stock = self._stocks.get(security.index)

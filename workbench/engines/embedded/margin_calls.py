@@ -59,4 +59,4 @@ def _quantity(security: Security, excess: Decimal, value: Decimal, account: Acco
     reserved = abs(security.quantity) * security.price * security.initial
     kept = max(ZERO, reserved - excess).copy_sign(security.quantity)
     share = kept / value if value else ZERO
-    return abs(quantity_to_share(security, share, account, book)).copy_sign(-security.quantity)
+    return abs(quantity_to_share(security, share, value, account, book)).copy_sign(-security.quantity)

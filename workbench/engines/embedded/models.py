@@ -9,7 +9,12 @@ from workbench.engines.embedded.clr import ZERO, ClrObject, decimal, hook, overr
 from workbench.engines.embedded.enums import AccountType, BrokerageMessageType, BrokerageName, OrderType, SecurityType
 from workbench.engines.embedded.orders import CashAmount, Order, OrderFee
 from workbench.engines.embedded.security import Security
-from workbench.engines.embedded.times_in_force import DayTimeInForce, GoodTilCanceledTimeInForce, GoodTilDateTimeInForce
+from workbench.engines.embedded.times_in_force import (
+    DayTimeInForce,
+    GoodTilCanceledTimeInForce,
+    GoodTilDateTimeInForce,
+    TimeInForce,
+)
 from workbench.engines.embedded.views import Order as OrderView
 from workbench.engines.embedded.views import view
 from workbench.errors import NotSupported
@@ -63,10 +68,12 @@ class InteractiveBrokersFeeModel(FeeModel):
 
     def exact_fee(self, order: Order, security: Security) -> Decimal:
         """The same in exact decimals."""
-        fee = self.PER_SHARE * abs(order.quantity)
-        if fee < self.LEAST:
-            return self.LEAST
-        return min(fee, self.MOST * abs(order.value(security.price)))
+        return self._of(order.quantity, order.value(security.price))
+
+    def _of(self, quantity: Decimal, value: Decimal) -> Decimal:
+        """The fee of so many shares that are worth so much."""
+        fee = self.PER_SHARE * abs(quantity)
+        return self.LEAST if fee < self.LEAST else min(fee, self.MOST * abs(value))
 
 
 class NullSlippageModel(ClrObject):
@@ -228,6 +235,14 @@ def fee_of(order: Order) -> Decimal:
     given = hook(model, "get_order_fee")(OrderFeeParameters(security.face, view(order)))
     fee: Decimal = given.value.exact
     return fee
+
+
+def market_fee(security: Security, quantity: Decimal, utc: int) -> Decimal:
+    """What the fee model would ask for an order at the market, in dollars."""
+    model = security.fee_model
+    if type(model) is InteractiveBrokersFeeModel:
+        return model._of(quantity, quantity * security.price)
+    return fee_of(Order(OrderType.MARKET, security, quantity, "", TimeInForce.GOOD_TIL_CANCELED, utc))
 
 
 def slippage_of(order: Order) -> Decimal:

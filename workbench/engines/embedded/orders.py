@@ -36,7 +36,6 @@ from workbench.engines.embedded.times_in_force import TimeInForce
 if TYPE_CHECKING:
     from workbench.engines.embedded.book import Book
 
-CLOSED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.INVALID)
 TYPE_WORDS = {kind: "".join(word.capitalize() for word in str(kind).split("_")) for kind in OrderType}
 
 
@@ -78,7 +77,8 @@ class Order:
     @property
     def is_closed(self) -> bool:
         """Whether nothing more can happen to it."""
-        return self.status in CLOSED
+        status = self.status
+        return status is OrderStatus.FILLED or status is OrderStatus.CANCELED or status is OrderStatus.INVALID
 
     def value(self, price: Decimal) -> Decimal:
         """What the order is worth as its type computes it: fees and messages use it, margin does not."""

@@ -39,7 +39,7 @@ from workbench.engines.embedded.trades import Trade
 VERSION = "v2.5.0.0"        # of Lean, whose behaviour of August 2026 this engine gives
 NOTHING = Performance({}, {}, [])
 CAMEL = {member: pascal(str(member))[0].lower() + pascal(str(member))[1:] for member in (*OrderStatus, *OrderDirection)}
-PLAIN = (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)     # without prices of their own
+PLAIN = {int(kind) for kind in (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)}  # no prices of their own
 EMPTY = '""'
 
 
@@ -166,7 +166,7 @@ def order_json(order: Order) -> str:
     symbol, price, submitted, created = order.security.symbol, normal(order.average_price), order.submitted, instant(order.created)
     bid = number(submitted.bid)
     ask, last = (bid if quoted is submitted.bid else number(quoted) for quoted in (submitted.ask, submitted.last))
-    own = "".join(f"{part}," for part in _own_prices(order)) if order.type not in PLAIN else ""
+    own = "".join(f"{part}," for part in _own_prices(order)) if order.type._value_ not in PLAIN else ""
     moments = ("lastFillTime", order.last_fill), ("lastUpdateTime", order.last_update), ("canceledTime", order.canceled)
     times = "".join(f'"{key}":"{instant(utc)}",' for key, utc in moments if utc is not None)
     marketable = "true" if _is_marketable(order) else "false"

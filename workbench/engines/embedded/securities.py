@@ -388,10 +388,10 @@ class SecurityManager(ClrObject):
 
     def find(self, key: Any) -> Security | None:
         """The subscription of a symbol, a ticker or a security."""
-        if isinstance(key, Equity):
-            return key._security
         if isinstance(key, Symbol):
             return self._by_symbol.get(key)
+        if isinstance(key, Equity):
+            return key._security
         return next((security for symbol, security in self._by_symbol.items() if symbol == key), None)
 
     @property

@@ -8,10 +8,8 @@ from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.book import Book
 from workbench.engines.embedded.clr import ZERO, ArgumentException
 from workbench.engines.embedded.enums import OrderType
-from workbench.engines.embedded.models import fee_of
-from workbench.engines.embedded.orders import Order
+from workbench.engines.embedded.models import market_fee
 from workbench.engines.embedded.security import Security
-from workbench.engines.embedded.times_in_force import TimeInForce
 
 MARKET_KINDS = (OrderType.MARKET, OrderType.MARKET_ON_OPEN)
 
@@ -32,16 +30,16 @@ def quantity_for(security: Security, weight: Decimal, account: Account, book: Bo
         return ZERO
     free = value * sizes.free_percentage if sizes.free_value is None else sizes.free_value
     share = weight * (value - free) / value / security.leverage
-    return quantity_to_share(security, share, account, book, sizes.minimum_margin_percentage)
+    return quantity_to_share(security, share, value, account, book, sizes.minimum_margin_percentage)
 
 
-def quantity_to_share(security: Security, share: Decimal, account: Account, book: Book, minimum: Decimal = ZERO) -> Decimal:
-    """Shares to trade so that the position's margin is `share` of the value, fees allowed for.
+def quantity_to_share(security: Security, share: Decimal, value: Decimal, account: Account, book: Book,
+                      minimum: Decimal = ZERO) -> Decimal:
+    """Shares to trade so that the position's margin is `share` of the account's value, fees allowed for.
 
     0 where the margin would change by less than `minimum` of the value. Raises ArgumentException where the fee leaves no
     quantity that fits.
     """
-    value = account.value
     target = share * value
     if target == 0:
         return -security.quantity
@@ -54,8 +52,7 @@ def quantity_to_share(security: Security, share: Decimal, account: Account, book
         quantity, margin = _amount(security, target, unit)
         if quantity == 0:
             return ZERO
-        order = Order(OrderType.MARKET, security, quantity, "", TimeInForce.GOOD_TIL_CANCELED, book.run.utc)
-        target = (value - fee_of(order)) * share
+        target = (value - market_fee(security, quantity, book.run.utc)) * share
         if abs(margin) <= abs(target):
             return quantity
         if quantity == last:
