@@ -135,6 +135,7 @@ class Outcome:
     trades: list[Trade]
     rates: Rates
     columns: TradeColumns = field(init=False)
+    gains: NDArray[np.float64] = field(init=False)      # the profits, where they are many
     times: list[int] = field(init=False)
     equity: list[Decimal] = field(init=False)
     summed_rates: list[Decimal] = field(init=False)
@@ -142,6 +143,8 @@ class Outcome:
     def __post_init__(self) -> None:
         candles = self.sampler.equity
         object.__setattr__(self, "columns", TradeColumns.of(self.trades))
+        many = len(self.profits) > FEW
+        object.__setattr__(self, "gains", np.array([float(profit) for _, profit in self.profits] if many else [], dtype=np.float64))
         object.__setattr__(self, "times", [candle.utc for candle in candles])
         object.__setattr__(self, "equity", [candle.close for candle in candles])
         sums, total, day, rate = [ZERO], ZERO, None, ZERO
@@ -151,6 +154,12 @@ class Outcome:
             total += rate
             sums.append(total)
         object.__setattr__(self, "summed_rates", sums)
+
+
+    def profits_between(self, begin: int, end: int) -> "list[Decimal] | NDArray[np.float64]":
+        """The profits of closings from one moment on and before another, in UTC milliseconds; as doubles where all are many."""
+        left, right = (bisect.bisect_left(self.profits, moment, key=lambda point: point[0]) for moment in (begin, end))
+        return self.gains[left:right] if len(self.gains) else [profit for _, profit in self.profits[left:right]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +262,7 @@ def _performance(outcome: Outcome, first: date, last: date) -> Performance:
     few = len(outcome.trades) <= FEW
     trades = [trade for trade in outcome.trades if begin <= trade.exited < end] if few else outcome.trades
     of_trades = _of_trades(trades) if few else _of_many(outcome.columns.between(begin, end))
-    profits = _between(outcome.profits, begin * 1000, end * 1000)
+    profits = outcome.profits_between(begin * 1000, end * 1000)
     whole = right - left == len(outcome.times)
     start = outcome.sampler.start_equity if whole else outcome.equity[left]
     return Performance(_of_portfolio(outcome, left, right, begin, end, start, profits), of_trades, trades)
@@ -277,7 +286,7 @@ def _months_back(day: date, months: int) -> date:
 
 
 def _of_portfolio(outcome: Outcome, left: int, right: int, begin: int, end: int, start: Decimal,
-                  profits: list[Decimal]) -> dict[str, Decimal]:
+                  profits: list[Decimal] | NDArray[np.float64]) -> dict[str, Decimal]:
     equity, times = outcome.equity[left:right], outcome.times[left:right]
     turnover = _between(outcome.sampler.turnover.points, begin, end)
     found = dict.fromkeys(PORTFOLIO, ZERO)
@@ -296,15 +305,12 @@ def _of_portfolio(outcome: Outcome, left: int, right: int, begin: int, end: int,
     return found
 
 
-def _wins(profits: list[Decimal], start: Decimal) -> dict[str, Decimal]:
+def _wins(profits: list[Decimal] | NDArray[np.float64], start: Decimal) -> dict[str, Decimal]:
     """Wins and losses of the closings, each as a share of the capital before it; a zero counts as a loss."""
-    if len(profits) > FEW:
-        gains = np.array(profits, dtype=np.float64)
-        shares = gains / (float(start) + np.cumsum(gains) - gains)
-        won, lost = (of_double(float(shares[part].sum())) for part in (gains > 0, gains <= 0))
-        wins = int((gains > 0).sum())
-        losses = len(gains) - wins
-        return _rates(won, lost, wins, losses)
+    if not isinstance(profits, list):
+        shares = profits / (float(start) + np.cumsum(profits) - profits)
+        up = profits > 0
+        return _rates(of_double(float(shares[up].sum())), of_double(float(shares[~up].sum())), int(up.sum()), int((~up).sum()))
     capital, won, lost, wins, losses = start, ZERO, ZERO, 0, 0
     for profit in profits:
         if profit > 0:
