@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{option}")
     given = vars(parser.parse_args(arguments))
     hold_lifeline()
-    gc.set_threshold(100_000, 50, 50)           # orders and events stay to the end: looking for rubbish among them finds none
+    gc.set_threshold(200_000, 200, 200)         # orders and events stay to the end: looking for rubbish among them finds none
     try:
         config = read_config(given.pop("config"))
     except BadInput as error:
