@@ -32,6 +32,8 @@ BUY_ONCE = HEAD + """
 @pytest.mark.parametrize(("line", "named"), [
     ('self.add_equity("BETA", Resolution.HOUR)', "HOUR data"),
     ("self.settings.daily_precise_end_time = False", "settings.daily_precise_end_time = False"),
+    ("self.settings.stale_price_time_span = timedelta(minutes=5)", "settings.stale_price_time_span = 0:05:00"),
+    ("self.settings.trading_days_per_year = 365", "settings.trading_days_per_year = 365"),
     ('self.add_crypto("BTCUSD")', "QCAlgorithm.add_crypto"),
     ("self.set_universe_selection(None)", "QCAlgorithm.set_universe_selection"),
     ("self.securities[self.a].set_buying_power_model(None)", "set_buying_power_model"),

@@ -110,7 +110,7 @@ class Book:
         return self._tickets.setdefault(order.id, OrderTicket(order, self, ACCEPTED))
 
     def cancel(self, order: Order, tag: str | None = None) -> OrderResponse:
-        """Ask for an order to be taken back. Its tag changes first, even where the cancel is then refused, as in Lean."""
+        """Ask for an order to be taken back, once. Its tag changes first, even where a closed order refuses, as in Lean."""
         order.requests += 1
         if order.id <= 0:
             return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR, f"Unable to locate order with id {order.id}.")

@@ -56,7 +56,11 @@ def _sizes(percentage: Any, free: Any, minimum: Any) -> targets.Sizes:
 
 
 # Settings that this engine has at Lean's default only.
-ONLY = {"daily_precise_end_time": True, "seed_initial_prices": False, "automatic_indicator_warm_up": False}
+ONLY = {
+    "daily_precise_end_time": True, "seed_initial_prices": False, "automatic_indicator_warm_up": False,
+    "stale_price_time_span": timedelta(hours=1), "trading_days_per_year": None, "performance_sample_period": timedelta(0),
+    "warm_up_resolution": None, "warmup_resolution": None,
+}
 
 
 class UniverseSettings(ClrValues):

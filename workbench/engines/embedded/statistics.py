@@ -104,14 +104,13 @@ class TradeColumns:
     @classmethod
     def of(cls, trades: Sequence[Trade]) -> "TradeColumns":
         """The columns of some trades; empty where there are too few to need them."""
-        money = [[getattr(trade, name) for trade in trades] for name in MONEY] if len(trades) > FEW else [[] for _ in MONEY]
+        many = trades if len(trades) > FEW else ()
+        money = [[getattr(trade, name) for trade in many] for name in MONEY]
         places = max((scale(value) for column in money for value in column), default=0)
         whole = [[int(value.scaleb(places, context=WIDE)) for value in column] for column in money]
-        fits = max((sum(map(abs, column)) for column in whole), default=0) < SAFE
-        few = trades if len(trades) > FEW else []
-        return cls(places, np.array([trade.entered for trade in few], dtype=np.int64),
-                   np.array([trade.exited for trade in few], dtype=np.int64),
-                   *(np.array(column, dtype=np.int64 if fits else object) for column in whole))
+        fits = max(sum(map(abs, column)) for column in whole) < SAFE
+        times = (np.array([getattr(trade, name) for trade in many], dtype=np.int64) for name in ("entered", "exited"))
+        return cls(places, *times, *(np.array(column, dtype=np.int64 if fits else object) for column in whole))
 
     def between(self, begin: int, end: int) -> "TradeColumns":
         """Those that ended from one moment on and before another."""
@@ -154,7 +153,6 @@ class Outcome:
             total += rate
             sums.append(total)
         object.__setattr__(self, "summed_rates", sums)
-
 
     def profits_between(self, begin: int, end: int) -> "list[Decimal] | NDArray[np.float64]":
         """The profits of closings from one moment on and before another, in UTC milliseconds; as doubles where all are many."""
