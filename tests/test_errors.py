@@ -10,17 +10,22 @@ import pytest
 
 from workbench import errors
 from workbench.errors import (
+    AlgorithmFailed,
     AlreadyClaimed,
     BadInput,
+    BrokerUnavailable,
     EngineFailed,
     JournalBroken,
     LookAhead,
     MissingPrice,
     MissingTool,
+    NoMarketData,
+    NotArmed,
     NotASession,
     NotebookFailed,
     NotRecorded,
     NotSupported,
+    OutcomeUnknown,
     StoreBusy,
     UnknownName,
     WorkbenchError,
@@ -55,6 +60,15 @@ EXAMPLES = [
     (AlreadyClaimed("equal 2020-03-02", "s1", "use --supersede s1"), "equal 2020-03-02 is claimed by s1; use --supersede s1"),
     (StoreBusy("workbench.duckdb", "pid 7", 30.0),
      "workbench.duckdb has been locked for 30 s by pid 7; wait for it, or end that process"),
+    (AlgorithmFailed("division by zero", place="intent_execution.py:7", log="log.txt"),
+     "intent_execution.py:7: division by zero\nlog: log.txt"),
+    (AlgorithmFailed("division by zero"), "division by zero"),
+    (NoMarketData("no data for ALFA", log="log.txt"), "no data for ALFA\nlog: log.txt"),
+    (NotArmed("account U1 is not armed", "`workbench arm U1`"), "account U1 is not armed; `workbench arm U1`"),
+    (OutcomeUnknown("r1", ["s1-ALFA.1", "s1-BETA.1"], "ask the broker"),
+     "run r1: the outcome is not known of s1-ALFA.1, s1-BETA.1; ask the broker"),
+    (BrokerUnavailable("IB", "no answer", "start it"), "IB can't be asked: no answer; start it"),
+    (BrokerUnavailable("IB", "no answer"), "IB can't be asked: no answer"),
     (MissingTool("dotnet", "install .NET"), "dotnet is not installed; install .NET"),
 ]
 

@@ -37,7 +37,7 @@ LEVEL = {room: level for level, line in enumerate(ROOMS.split("\n")) for room in
 ONE_ROOM = {
     "duckdb": ("store",), "papermill": ("running",), "ipywidgets": ("showing",), "plotly": ("showing",),
     "exchange_calendars": ("market",), "skfolio": ("research", "market"), "bokeh_sampledata": ("market",), "voila": ("running",),
-    "typer": ("cli",), "filelock": ("store", "running"),
+    "typer": ("cli",), "filelock": ("store", "running"), "ib_async": ("engines",),
 }
 STANDARD = set(sys.stdlib_module_names)
 

@@ -8,12 +8,17 @@
       MissingPrice (LookupError)         3        a price needed for a decision is not in the market data
       LookAhead (PermissionError)        4        a strategy asked for data later than its decision may see
       EngineFailed (RuntimeError)        5        an engine ended without a complete result; carries its last words
+        AlgorithmFailed                  5        the algorithm raised under the engine; says where in its file
+        NoMarketData (LookupError)       5        an engine ran, and found no data to run on
       NotebookFailed (RuntimeError)      5        a cell of a notebook raised; the executed copy is kept
       NotSupported (NotImplementedError) 5        the embedded engine does not do this; says to run it under Lean
       JournalBroken                      6        a journal's chain does not verify; says where
       AlreadyClaimed                     7        another snapshot or process owns this rebalance
       StoreBusy (TimeoutError)           8        the store stayed locked; names the holder
       MissingTool (ImportError)          9        something is not installed; says how to get it
+      NotArmed (PermissionError)        10        live trading that nobody allowed, or for another account
+      OutcomeUnknown                    11        orders whose outcome nobody knows: trading waits for a person
+      BrokerUnavailable (ConnectionError) 12      the broker could not be asked: not the same as an empty answer
 
 An error knows its facts (attributes), pickles, and its text names the thing, the place and the remedy.
 """
@@ -123,6 +128,21 @@ class EngineFailed(WorkbenchError, RuntimeError):
         return _rebuild, (type(self), dict(self.__dict__), self.args)
 
 
+class AlgorithmFailed(EngineFailed):
+    """The algorithm raised while an engine ran it. `place` is a line of its file, as `intent_execution.py:123`."""
+
+    def __init__(self, cause: str, *, place: str = "", log: str = "", tail: str = "") -> None:
+        super().__init__(cause, log=log, tail=tail)
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"{self.place}: {super().__str__()}" if self.place else super().__str__()
+
+
+class NoMarketData(EngineFailed, LookupError):
+    """An engine ran to its end and found no data to run on."""
+
+
 class NotebookFailed(WorkbenchError, RuntimeError):
     """A cell of a notebook raised."""
 
@@ -200,6 +220,45 @@ class MissingTool(WorkbenchError, ImportError):
 
     def __str__(self) -> str:
         return f"{self.tool} is not installed; {self.remedy}"
+
+
+class NotArmed(WorkbenchError, PermissionError):
+    """Live trading was asked for that nobody allowed, or for another account than the one that is armed or there."""
+
+    exit_code = 10
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why, remedy)
+        self.why, self.remedy = why, remedy
+
+    def __str__(self) -> str:
+        return f"{self.why}; {self.remedy}"
+
+
+class OutcomeUnknown(WorkbenchError):
+    """Orders were sent whose outcome nobody knows. Nothing more is traded until a person says what became of them."""
+
+    exit_code = 11
+
+    def __init__(self, run_id: str, orders: Iterable[str], remedy: str) -> None:
+        self.run_id, self.orders, self.remedy = run_id, tuple(orders), remedy
+        super().__init__(run_id, self.orders, remedy)
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}: the outcome is not known of {', '.join(self.orders)}; {self.remedy}"
+
+
+class BrokerUnavailable(WorkbenchError, ConnectionError):
+    """The broker could not be asked, or its answer did not come to an end. What it would have said is not known."""
+
+    exit_code = 12
+
+    def __init__(self, broker: str, why: str, remedy: str = "") -> None:
+        super().__init__(broker, why, remedy)
+        self.broker, self.why, self.remedy = broker, why, remedy
+
+    def __str__(self) -> str:
+        return f"{self.broker} can't be asked: {self.why}" + (f"; {self.remedy}" if self.remedy else "")
 
 
 def _rebuild(kind: type[WorkbenchError], facts: dict[str, object], args: tuple[object, ...]) -> WorkbenchError:

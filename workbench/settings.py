@@ -32,9 +32,21 @@ SETTINGS = (
     Setting("reports", "reports", "Folder of executed notebooks and HTML reports"),
     Setting("notebooks", "notebooks", "Folder of the five notebooks"),
     Setting("cash", "100000", "US dollars a backtest starts with"),
-    Setting("engine", "embedded", "Engine used where none is named: embedded"),
+    Setting("engine", "embedded", "Engine used where none is named: embedded or lean"),
     Setting("store_wait", "30", "Seconds to wait for the store's lock before saying who holds it"),
-    Setting("engine_timeout", "3600", "Seconds after which an engine that has not ended is stopped"),
+    Setting("engine_timeout", "3600", "Seconds after which a backtest that has not ended is stopped"),
+    Setting("engine_stall", "600", "Seconds without a sign of life after which an engine is stopped"),
+    Setting("lean", "", "Where Lean is: a launcher's folder, `docker`, `docker:<image>` or `cli`; empty: looked for"),
+    Setting("lean_python", "", "Library of the Python 3.11 that Lean uses, for PYTHONNET_PYDLL; empty: looked for"),
+    Setting("lean_config", "", "JSON file of keys laid over every config for Lean, such as a data provider's"),
+    Setting("lean_data_queue", "InteractiveBrokersBrokerage", "Lean's source of live prices, on paper and live"),
+    Setting("account", "", "Account at the broker for paper and live; empty: Lean's own paper brokerage, and no live"),
+    Setting("allow_live", "false", "Must be true before an account can be armed for live trading"),
+    Setting("ib_host", "127.0.0.1", "Machine on which IB Gateway or TWS listens"),
+    Setting("ib_port", "", "Its port (Gateway: 4002 paper, 4001 live); empty: Lean's is 4002 or 4001, and we don't connect ourselves"),
+    Setting("ib_client_id", "77", "Client id of our own connection, which reads executions and open orders"),
+    Setting("ib_tws_dir", "", "Folder in which IB Gateway is installed, for Lean"),
+    Setting("ib_weekly_restart", "", "UTC time of IB Gateway's weekly restart, as 22:00:00, for Lean"),
 )
 
 
@@ -51,6 +63,18 @@ class Settings:
     engine: str
     store_wait: float
     engine_timeout: float
+    engine_stall: float
+    lean: str
+    lean_python: str
+    lean_config: Path | None
+    lean_data_queue: str
+    account: str
+    allow_live: bool
+    ib_host: str
+    ib_port: int | None
+    ib_client_id: int
+    ib_tws_dir: str
+    ib_weekly_restart: str
 
     @property
     def store(self) -> Path:
@@ -85,6 +109,18 @@ def read_settings(start: Path | str | None = None, **overrides: object) -> Setti
         engine=values["engine"],
         store_wait=float(_number("store_wait", values["store_wait"])),
         engine_timeout=float(_number("engine_timeout", values["engine_timeout"])),
+        engine_stall=float(_number("engine_stall", values["engine_stall"])),
+        lean=values["lean"],
+        lean_python=values["lean_python"],
+        lean_config=_path(root, values["lean_config"]) if values["lean_config"] else None,
+        lean_data_queue=values["lean_data_queue"],
+        account=values["account"].strip().upper(),
+        allow_live=_flag("allow_live", values["allow_live"]),
+        ib_host=values["ib_host"],
+        ib_port=_port("ib_port", values["ib_port"]) if values["ib_port"] else None,
+        ib_client_id=int(_number("ib_client_id", values["ib_client_id"])),
+        ib_tws_dir=values["ib_tws_dir"],
+        ib_weekly_restart=values["ib_weekly_restart"],
     )
 
 
@@ -127,6 +163,20 @@ def _number(name: str, text: str) -> Decimal:
     if not value.is_finite() or value <= 0:
         raise BadInput(f"setting '{name}' must be above zero, not {text}")
     return value
+
+
+def _port(name: str, text: str) -> int:
+    value = _number(name, text)
+    if value != int(value) or value > 65535:
+        raise BadInput(f"setting '{name}' must be a port up to 65535, not {text}")
+    return int(value)
+
+
+def _flag(name: str, text: str) -> bool:
+    """Spelled out: a danger is switched on by `true` and nothing that merely resembles it."""
+    if text.strip().lower() not in ("true", "false"):
+        raise BadInput(f"setting '{name}' must be true or false, not {text!r}")
+    return text.strip().lower() == "true"
 
 
 assert {row.name for row in SETTINGS} == {field.name for field in fields(Settings)} - {"root"}
