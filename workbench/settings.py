@@ -43,7 +43,7 @@ SETTINGS = (
     Setting("account", "", "Account at the broker for paper and live; empty: Lean's own paper brokerage, and no live"),
     Setting("allow_live", "false", "Must be true before an account can be armed for live trading"),
     Setting("ib_host", "127.0.0.1", "Machine on which IB Gateway or TWS listens"),
-    Setting("ib_port", "", "Its port (Gateway: 4002 paper, 4001 live); empty: Lean's is 4002 or 4001, and we don't connect ourselves"),
+    Setting("ib_port", "", "Its port (Gateway: 4002 paper, 4001 live); empty: Lean uses those, and we don't connect ourselves"),
     Setting("ib_client_id", "77", "Client id of our own connection, which reads executions and open orders"),
     Setting("ib_tws_dir", "", "Folder in which IB Gateway is installed, for Lean"),
     Setting("ib_weekly_restart", "", "UTC time of IB Gateway's weekly restart, as 22:00:00, for Lean"),
