@@ -15,7 +15,7 @@ from workbench import files
 from workbench.algorithm import journal
 from workbench.algorithm.journal import to_json
 from workbench.engines import base
-from workbench.engines.config import backtest_config
+from workbench.engines.config import Job, launcher_config
 from workbench.market.calendar import read_calendar
 from workbench.market.corporate import read_map
 from workbench.market.folder import Market
@@ -123,14 +123,13 @@ def trade(
     path, beside = base.ALGORITHM_FILE, {}
     if algorithm is not None:
         path, beside = files.write(folder / "own.py", algorithm), {"python-additional-paths": [str(base.ALGORITHM)]}
-    paths = {"execution-intent-path": str(intents), "execution-params-path": str(given)}
-    config = backtest_config(
-        algorithm=path, algorithm_id="r0-1", data_folder=market, results=folder / "results",
-        root={**paths, **beside, **(root or {})},
-        parameters={**paths, "journal-path": str(folder / "journal.jsonl"), "run-id": "r0", "attempt": "1", "mode": mode,
-                    "account": "test", "start": first.isoformat(), "end": last.isoformat(), "cash": str(cash)},
-    )
-    files.write(folder / "lean.json", json.dumps(config))
+    config = launcher_config(Job(
+        mode="backtest", algorithm=path, algorithm_id="r0-1", data_folder=market, results=folder / "results", intents=intents,
+        params=given, journal=folder / "journal.jsonl", run_id="r0", attempt=1, account="test", start=first, end=last,
+        cash=Decimal(str(cash)),
+    )) | beside | dict(root or {})
+    config["parameters"]["mode"] = mode
+    files.write(folder / "lean.json", to_json(config))
     ended = base.launch(engine or base.find_engine("embedded"), folder / "lean.json", folder / "log.txt", timeout=60)
     written = folder / "journal.jsonl"
     outcome = base.read_outcome(folder / "results", "r0-1", written, ended)

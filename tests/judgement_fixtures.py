@@ -15,7 +15,7 @@ from workbench import files
 from workbench.algorithm.journal import to_json
 from workbench.algorithm.sizing import Quote, Sized, Wanted, size
 from workbench.engines import base
-from workbench.engines.config import backtest_config
+from workbench.engines.config import Job, launcher_config
 from workbench.judgement.reconciliation import Evidence
 from workbench.market.folder import Market
 from workbench.words import params as rules
@@ -166,15 +166,13 @@ def trade(folder: Path, market: Market, decisions: Iterable[Snapshot], *, manual
 
 def _launch(folder: Path, market: Market, run: runs.Run, engine: base.Engine, intents: tuple[Intent, ...],
             params: rules.ExecutionParams) -> base.Outcome:
-    paths = {"execution-intent-path": str(folder / "intents.json"), "execution-params-path": str(folder / "params.json")}
     files.write(folder / "intents.json", to_json([intent.body() for intent in intents]))
     files.write(folder / "params.json", to_json(rules.body(params)))
     journal = folder / "journal.jsonl"
-    config = backtest_config(
-        algorithm=base.ALGORITHM_FILE, algorithm_id=f"{run.run_id}-1", data_folder=market.path.resolve(),
-        results=folder / "results", root=paths,
-        parameters={**paths, "journal-path": str(journal), "run-id": run.run_id, "attempt": "1", "mode": "backtest",
-                    "account": "backtest", "start": run.start.isoformat(), "end": run.end.isoformat(), "cash": str(run.cash)})
+    config = launcher_config(Job(
+        mode="backtest", algorithm=base.ALGORITHM_FILE, algorithm_id=f"{run.run_id}-1", data_folder=market.path.resolve(),
+        results=folder / "results", intents=folder / "intents.json", params=folder / "params.json", journal=journal,
+        run_id=run.run_id, attempt=1, account="backtest", start=run.start, end=run.end, cash=run.cash))
     files.write(folder / "lean.json", to_json(config))
     ended = base.launch(engine, folder / "lean.json", folder / "engine.txt", timeout=120)
     return base.read_outcome(folder / "results", f"{run.run_id}-1", journal, ended)

@@ -13,7 +13,7 @@ from filelock import FileLock
 from workbench import files
 from workbench.algorithm.journal import to_json
 from workbench.engines import base
-from workbench.engines.config import backtest_config
+from workbench.engines.config import Job, launcher_config
 from workbench.errors import BadInput, EngineFailed, NotRecorded
 from workbench.market.folder import Market
 from workbench.running import records
@@ -83,14 +83,12 @@ def configure(data: Path, market: Market, run: Run) -> Attempt:
     number = 1 + max((int(path.name) for path in folder.glob("[0-9]*")), default=0)
     place = folder / str(number)
     place.mkdir()
-    paths = {"execution-intent-path": str(folder / "intents.json"), "execution-params-path": str(folder / "params.json")}
-    config = backtest_config(
-        algorithm=base.ALGORITHM_FILE, algorithm_id=f"{run.run_id}-{number}", data_folder=market.path.resolve(),
-        results=place / "results", root={**paths, "brokerage": "InteractiveBrokersBrokerage"},
-        parameters={**paths, "brokerage": "InteractiveBrokersBrokerage", "journal-path": str(place / "journal.jsonl"),
-                    "run-id": run.run_id, "attempt": str(number), "mode": run.mode, "account": run.account,
-                    "start": run.start.isoformat(), "end": run.end.isoformat(), "cash": format(run.cash, "f")},
-    )
+    config = launcher_config(Job(
+        mode=run.mode, algorithm=base.ALGORITHM_FILE, algorithm_id=f"{run.run_id}-{number}", data_folder=market.path.resolve(),
+        results=place / "results", intents=folder / "intents.json", params=folder / "params.json",
+        journal=place / "journal.jsonl", run_id=run.run_id, attempt=number, account=run.account, start=run.start, end=run.end,
+        cash=run.cash,
+    ))
     files.write(place / "lean.json", to_json(config) + "\n")
     attempt = Attempt(
         run_id=run.run_id, attempt=number, state="queued", mode=run.mode, queued_at=datetime.now(UTC),
