@@ -15,6 +15,7 @@ from workbench import files
 from workbench.algorithm import journal
 from workbench.algorithm.journal import to_json
 from workbench.engines import base
+from workbench.engines import outcome as outcomes
 from workbench.engines.config import Job, launcher_config
 from workbench.market.calendar import read_calendar
 from workbench.market.corporate import read_map
@@ -31,7 +32,7 @@ class Traded:
 
     folder: Path
     ended: base.Ended
-    outcome: base.Outcome
+    outcome: outcomes.Outcome
     lines: list[dict[str, Any]]
 
     @property
@@ -130,9 +131,9 @@ def trade(
     )) | beside | dict(root or {})
     config["parameters"]["mode"] = mode
     files.write(folder / "lean.json", to_json(config))
-    ended = base.launch(engine or base.find_engine("embedded"), folder / "lean.json", folder / "log.txt", timeout=60)
+    ended = base.launch(base.start_of(engine or base.find_engine("embedded"), folder / "lean.json"), folder / "log.txt", timeout=60)
     written = folder / "journal.jsonl"
-    outcome = base.read_outcome(folder / "results", "r0-1", written, ended)
+    outcome = outcomes.read_outcome(folder / "results", "r0-1", written, ended)
     found = journal.read_lines(str(written)) if written.exists() else ()
     lines = [json.loads(line, parse_float=Decimal) for line in found if line.startswith(b"{") and line.endswith(b"\n")]
     return Traded(folder, ended, outcome, lines)

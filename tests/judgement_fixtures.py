@@ -15,6 +15,7 @@ from workbench import files
 from workbench.algorithm.journal import to_json
 from workbench.algorithm.sizing import Quote, Sized, Wanted, size
 from workbench.engines import base
+from workbench.engines import outcome as outcomes
 from workbench.engines.config import Job, launcher_config
 from workbench.judgement.reconciliation import Evidence
 from workbench.market.folder import Market
@@ -50,7 +51,7 @@ class Told:
     params: rules.ExecutionParams
     snapshots: tuple[Snapshot, ...]
     intents: tuple[Intent, ...]
-    outcome: base.Outcome
+    outcome: outcomes.Outcome
     lines: tuple[dict[str, Any], ...] = field(repr=False)
 
     def of(self, *kinds: str) -> list[dict[str, Any]]:
@@ -158,14 +159,14 @@ def trade(folder: Path, market: Market, decisions: Iterable[Snapshot], *, manual
         data_fingerprint="", algorithm_sha256=base.algorithm_sha256(), start=market.calendar.previous(days[0]),
         end=end or market.calendar.next(days[-1]), cash=cash)
     outcome = _launch(folder, market, run, engine, intents, chosen)
-    base.raise_failed(outcome, folder / "engine.txt")
+    outcomes.raise_failed(outcome, folder / "engine.txt")
     texts = (folder / "journal.jsonl").read_text().splitlines()
     lines = tuple(json.loads(text, parse_float=Decimal, parse_int=Decimal) for text in texts)
     return Told(run, chosen, decisions, intents, outcome, lines)
 
 
 def _launch(folder: Path, market: Market, run: runs.Run, engine: base.Engine, intents: tuple[Intent, ...],
-            params: rules.ExecutionParams) -> base.Outcome:
+            params: rules.ExecutionParams) -> outcomes.Outcome:
     files.write(folder / "intents.json", to_json([intent.body() for intent in intents]))
     files.write(folder / "params.json", to_json(rules.body(params)))
     journal = folder / "journal.jsonl"
@@ -174,8 +175,8 @@ def _launch(folder: Path, market: Market, run: runs.Run, engine: base.Engine, in
         results=folder / "results", intents=folder / "intents.json", params=folder / "params.json", journal=journal,
         run_id=run.run_id, attempt=1, account="backtest", start=run.start, end=run.end, cash=run.cash))
     files.write(folder / "lean.json", to_json(config))
-    ended = base.launch(engine, folder / "lean.json", folder / "engine.txt", timeout=120)
-    return base.read_outcome(folder / "results", f"{run.run_id}-1", journal, ended)
+    ended = base.launch(base.start_of(engine, folder / "lean.json"), folder / "engine.txt", timeout=120)
+    return outcomes.read_outcome(folder / "results", f"{run.run_id}-1", journal, ended)
 
 
 def _common(line: Mapping[str, Any]) -> dict[str, Any]:

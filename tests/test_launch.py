@@ -12,6 +12,7 @@ import pytest
 
 from tests.engine_fixtures import GOLDEN
 from workbench.engines import base
+from workbench.engines import outcome as outcomes
 from workbench.errors import EngineFailed, UnknownName
 
 ALGORITHM = """
@@ -59,8 +60,8 @@ def cut(path, count):
 def attempt(config, timeout=60.0):
     """Launch and judge."""
     folder = config.parent
-    ended = base.launch(base.find_engine("embedded"), config, folder / "log.txt", timeout=timeout)
-    return ended, base.read_outcome(folder / "results", "r1-1", folder / "journal.jsonl", ended)
+    ended = base.launch(base.start_of(base.find_engine("embedded"), config), folder / "log.txt", timeout=timeout)
+    return ended, outcomes.read_outcome(folder / "results", "r1-1", folder / "journal.jsonl", ended)
 
 
 def test_a_good_run_is_complete(prepared):
@@ -79,7 +80,7 @@ def test_an_error_of_the_algorithm_is_the_cause(prepared):
 
     assert not outcome.complete
     with pytest.raises(EngineFailed, match="on purpose"):
-        base.raise_failed(outcome, config.parent / "log.txt")
+        outcomes.raise_failed(outcome, config.parent / "log.txt")
 
 
 def test_a_run_that_does_not_end_is_stopped(prepared):
@@ -112,7 +113,7 @@ def test_no_single_file_decides(damage, said, prepared):
     config = prepared()
     ended, before = attempt(config)
     damage(config.parent)
-    after = base.read_outcome(config.parent / "results", "r1-1", config.parent / "journal.jsonl", ended)
+    after = outcomes.read_outcome(config.parent / "results", "r1-1", config.parent / "journal.jsonl", ended)
 
     assert before.complete
     assert not after.complete
@@ -124,7 +125,7 @@ def test_exit_code_134_after_a_complete_run_is_a_success(prepared):
     config = prepared()
     attempt(config)
     folder = config.parent
-    outcome = base.read_outcome(folder / "results", "r1-1", folder / "journal.jsonl", base.Ended(exit_code=134, seconds=1.0))
+    outcome = outcomes.read_outcome(folder / "results", "r1-1", folder / "journal.jsonl", base.Ended(exit_code=134, seconds=1.0))
 
     assert outcome.complete
 
@@ -134,7 +135,7 @@ def test_no_orphan_is_left_when_the_supervisor_is_killed(prepared):
     config = prepared("time.sleep(600)")
     log = config.parent / "log.txt"
     code = ("from pathlib import Path; from workbench.engines import base; "
-            f"base.launch(base.find_engine('embedded'), Path({str(config)!r}), Path({str(log)!r}), timeout=60)")
+            f"base.launch(base.start_of(base.find_engine('embedded'), Path({str(config)!r})), Path({str(log)!r}), timeout=60)")
     supervisor = subprocess.Popen([sys.executable, "-c", code])
     deadline = time.monotonic() + 30
     children: list[psutil.Process] = []
@@ -173,7 +174,7 @@ def test_a_recorded_script_runs_through_the_seam(tmp_path, invented):
               "parameters": {"script-path": str(GOLDEN / "portable" / "scripts" / "market-times.json"),
                              "events-path": str(tmp_path / "events.jsonl")}}
     (tmp_path / "lean.json").write_text(json.dumps(config))
-    ended = base.launch(base.find_engine("embedded"), tmp_path / "lean.json", tmp_path / "log.txt", timeout=60)
+    ended = base.launch(base.start_of(base.find_engine("embedded"), tmp_path / "lean.json"), tmp_path / "log.txt", timeout=60)
 
     assert ended.exit_code == 0
     assert len((tmp_path / "events.jsonl").read_text().splitlines()) == 39

@@ -6,60 +6,68 @@ its exit code alone: success is what its files say.
 
 import contextlib
 import hashlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from workbench import __version__
-from workbench.algorithm import journal
-from workbench.errors import EngineFailed, UnknownName
+from workbench.engines.log import Listener, LogLine, Pulse
+from workbench.errors import BadInput, UnknownName
 
 ALGORITHM = Path(__file__).parent.parent / "algorithm"
 ALGORITHM_FILE = ALGORITHM / "intent_execution.py"
-DONE = "Engine.Main(): Analysis Completed and Results Posted."
 LIFELINE = "WORKBENCH_LIFELINE"
 POLL = 0.05
-PATIENCE = (("SIGINT", 10.0), ("SIGTERM", 5.0), ("SIGKILL", 5.0))      # softer first; seconds to wait after each
+Patience = tuple[tuple[str, float], ...]
+
+# Softer first, with the seconds to wait after each. SIGINT is the only one on which Lean still writes its files; live it also
+# cancels, saves and leaves the broker in order.
+PATIENCE: Patience = (("SIGINT", 10.0), ("SIGTERM", 5.0), ("SIGKILL", 5.0))
+PATIENCE_LIVE: Patience = (("SIGINT", 30.0), ("SIGTERM", 5.0), ("SIGKILL", 5.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """How an engine is started: its command (the config option comes after), where, and what it calls itself."""
+    """How an engine is started, where, and what it calls itself. `kind`: embedded, launcher, docker or cli."""
 
     name: str
     version: str
     command: tuple[str, ...]
     cwd: Path | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    kind: str = "embedded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """One start of an engine: the whole command, where, and what it gets on top of our environment.
+
+    `last_resort` are commands to give when a signal to our child may not have reached the engine itself (a container).
+    `private` are files that hold secrets: they are removed when the engine has ended and we are no longer there to do it.
+    """
+
+    command: tuple[str, ...]
+    cwd: Path
+    environment: tuple[tuple[str, str], ...] = ()
+    last_resort: tuple[tuple[str, ...], ...] = ()
+    private: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How an engine's process ended. `stopped` says why we stopped it, where we did."""
+    """How an engine's process ended. `stopped` says why we stopped it, where we did; `killed` that it did not go when asked."""
 
     exit_code: int
     seconds: float
     stopped: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What an engine left, judged by its files. `cause` says why it is not complete, in the engine's own words."""
-
-    complete: bool
-    cause: str | None
-    statistics: tuple[tuple[str, str], ...] = ()
-    end_equity: Decimal | None = None
-    equity: tuple[tuple[int, Decimal], ...] = field(default=(), repr=False)       # UTC seconds, dollars
+    killed: bool = False
 
 
 def find_engine(name: str) -> Engine:
@@ -78,77 +86,71 @@ def algorithm_sha256() -> str:
     return digest.hexdigest()
 
 
-def launch(engine: Engine, config: Path, log: Path, *, timeout: float,
-           watch: Callable[[], None] | None = None) -> Ended:
-    """Start an engine on a config file and wait for its end; what it prints goes to `log`.
+def start_of(engine: Engine, config: Path) -> Start:
+    """The start of an engine that takes a config file and needs nothing else. Raises `BadInput` where there is no such file."""
+    if not config.is_file():
+        raise BadInput("no such config file", where=str(config))
+    return Start(command=(*engine.command, "--config", str(config)), cwd=engine.cwd or config.parent,
+                 environment=engine.environment)
 
-    The child is a process group of its own and ends with us, however we end. After `timeout` seconds, or when we are
-    interrupted, it is asked to stop, then told to, then killed. `watch` is called now and then while it runs.
+
+def launch(
+    start: Start, log: Path, *, timeout: float, stall: float | None = None, alive: Iterable[Path] = (),
+    patience: Patience | None = None, hear: Callable[[LogLine], None] | None = None, watch: Callable[[], None] | None = None,
+    stop: Callable[[], str | None] | None = None
+) -> Ended:
+    """Start an engine and wait for its end; what it prints goes to `log`, and line by line to `hear`.
+
+    It ends with us, however we end. It is asked to stop, then told to, then killed, with the patience given, when we are
+    interrupted, after `timeout` seconds, when `stop` says why, and after `stall` seconds in which neither the log nor
+    anything in `alive` (files, and folders one level deep) has changed. `watch` is called now and then while it runs.
     """
     begun = time.monotonic()
-    with log.open("ab") as out, _child(engine, config, out) as child:
-        stopped = None
+    stopped, killed = None, False
+    patience = PATIENCE if patience is None else patience
+    log.touch()
+    listener, pulse = Listener(log), Pulse((log, *alive))
+    with log.open("ab") as out, _child(start, out) as child:
         try:
             while child.poll() is None:
                 time.sleep(POLL)
                 if watch is not None:
                     watch()
-                if time.monotonic() - begun > timeout:
-                    stopped = f"ran longer than {timeout:.0f} seconds"
-                    _stop(child)
-        except KeyboardInterrupt:
-            stopped = "interrupted"
-            _stop(child)
-            raise
+                if hear is not None:
+                    for line in listener.hear():
+                        hear(line)
+                stopped = _reason(time.monotonic() - begun, timeout, pulse, stall, stop)
+                if stopped is not None:
+                    killed = _stop(child, patience)
         finally:
             if child.poll() is None:
-                _stop(child)
-    return Ended(exit_code=child.returncode, seconds=time.monotonic() - begun, stopped=stopped)
+                _stop(child, patience)
+    if hear is not None:
+        for line in listener.hear(end=True):
+            hear(line)
+    return Ended(exit_code=child.returncode, seconds=time.monotonic() - begun, stopped=stopped, killed=killed)
 
 
-def read_outcome(results: Path, algorithm_id: str, journal_path: Path, ended: Ended) -> Outcome:
-    """Judge an attempt by its result's state, its log's end and its journal together."""
-    result = _result(results / f"{algorithm_id}.json")
-    statistics = tuple((str(k), str(v)) for k, v in (result.get("statistics") or {}).items())
-    state = result.get("state") or {}
-    cause = _cause(result, state, results / "log.txt", journal_path, ended)
-    end = dict(statistics).get("End Equity")
-    return Outcome(complete=cause is None, cause=cause, statistics=statistics,
-                   end_equity=Decimal(end) if end is not None else None, equity=_equity(result))
-
-
-def raise_failed(outcome: Outcome, log: Path) -> None:
-    """Raise `EngineFailed` with the cause and the log's last lines, unless the attempt is complete."""
-    if not outcome.complete:
-        raise EngineFailed(outcome.cause or "the engine left no result", log=str(log), tail=_tail(log))
-
-
-def _cause(result: dict[str, Any], state: dict[str, Any], log: Path, journal_path: Path, ended: Ended) -> str | None:
-    if ended.stopped:
-        return f"stopped: {ended.stopped}"
-    if not result:
-        return f"the engine left no result (exit code {ended.exit_code})"
-    if state.get("RuntimeError"):
-        return str(state["RuntimeError"]).strip()
-    if state.get("Status") != "Completed":
-        return f"the engine's last state is {state.get('Status') or 'unknown'} (exit code {ended.exit_code})"
-    if not log.is_file() or DONE not in log.read_text(encoding="utf-8", errors="replace"):
-        return "the engine's log does not reach its end"
-    if not journal_path.is_file():
-        return "the algorithm wrote no journal"
-    verdict = journal.verify(journal.read_lines(str(journal_path)))
-    return None if verdict.good else f"the journal does not verify: {verdict.why}"
+def _reason(seconds: float, timeout: float, pulse: Pulse, stall: float | None, stop: Callable[[], str | None] | None) -> str | None:
+    """Why the engine is to be stopped now, if it is."""
+    if stop is not None and (asked := stop()) is not None:
+        return asked
+    if seconds > timeout:
+        return f"ran longer than {timeout:.0f} seconds"
+    if stall is not None and pulse.silence() > stall:
+        return f"gave no sign of life for {stall:.0f} seconds"
+    return None
 
 
 @contextlib.contextmanager
-def _child(engine: Engine, config: Path, out: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _child(start: Start, out: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """The engine's process, holding the far end of a pipe that closes when we are gone."""
     reader, writer = os.pipe()
-    environment = {**os.environ, **dict(engine.environment), LIFELINE: str(reader)}
+    environment = {**os.environ, **dict(start.environment), LIFELINE: str(reader)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)        # uncached imports would double the time of every start
     try:
         child = subprocess.Popen(
-            [*engine.command, "--config", str(config)], cwd=engine.cwd or config.parent, env=environment,
+            start.command, cwd=start.cwd, env=environment,
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
             pass_fds=(reader,) if os.name == "posix" else (),
         )
@@ -178,39 +180,21 @@ def hold_lifeline() -> None:
     threading.Thread(target=wait, daemon=True, name="lifeline").start()
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    for name, patience in PATIENCE:
-        number = getattr(signal, name, signal.SIGTERM)
+def _stop(child: subprocess.Popen[bytes], patience: Patience) -> bool:
+    """End the child, softer signals first. Returns whether more than the first was needed."""
+    for number, (name, seconds) in enumerate(patience):
+        signal_number = getattr(signal, name, signal.SIGTERM)
         with contextlib.suppress(ProcessLookupError):
             if os.name == "posix":
-                os.killpg(child.pid, number)
+                os.killpg(child.pid, signal_number)
             else:
-                child.send_signal(number)
+                child.send_signal(signal_number)
         try:
-            child.wait(patience)
+            child.wait(seconds)
         except subprocess.TimeoutExpired:
             continue
-        return
-
-
-def _result(path: Path) -> dict[str, Any]:
-    """The result file, empty where it is missing or half-written."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes(), parse_float=Decimal)
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return found
-
-
-def _equity(result: dict[str, Any]) -> tuple[tuple[int, Decimal], ...]:
-    series = result.get("charts", {}).get("Strategy Equity", {}).get("series", {}).get("Equity", {}).get("values", [])
-    return tuple((int(point[0]), Decimal(point[-1])) for point in series)
-
-
-def _tail(log: Path, lines: int = 12) -> str:
-    if not log.is_file():
-        return ""
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        return number > 0
+    return True
 
 
 def _sources_digest() -> str:

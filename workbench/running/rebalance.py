@@ -13,6 +13,7 @@ from filelock import FileLock
 from workbench import files
 from workbench.algorithm.journal import to_json
 from workbench.engines import base
+from workbench.engines import outcome as outcomes
 from workbench.engines.config import Job, launcher_config
 from workbench.errors import BadInput, EngineFailed, NotRecorded
 from workbench.market.folder import Market
@@ -34,7 +35,7 @@ class Executed:
 
     run: Run
     attempt: Attempt
-    outcome: base.Outcome
+    outcome: outcomes.Outcome
     folder: Path
     found: bool
 
@@ -124,16 +125,16 @@ def _attempt(data: Path, folder: Path, run: Run, attempt: Attempt, engine: base.
     records.save_attempt(data, attempt)
     watch = None if progress is None else _watcher(place / "journal.jsonl", len(run.rebalance_dates), progress)
     try:
-        ended = base.launch(engine, place / "lean.json", place / "log.txt", timeout=timeout, watch=watch)
+        ended = base.launch(base.start_of(engine, place / "lean.json"), place / "log.txt", timeout=timeout, watch=watch)
     except BaseException as error:
         state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
         records.save_attempt(data, replace(attempt, state=state, ended_at=datetime.now(UTC), cause=repr(error)))
         raise
-    outcome = base.read_outcome(place / "results", _algorithm_id(attempt), place / "journal.jsonl", ended)
+    outcome = outcomes.read_outcome(place / "results", _algorithm_id(attempt), place / "journal.jsonl", ended)
     state = "completed" if outcome.complete else "stopped" if ended.stopped else "failed"
     attempt = replace(attempt, state=state, ended_at=datetime.now(UTC), cause=outcome.cause, exit_code=ended.exit_code)
     records.save_attempt(data, attempt)
-    base.raise_failed(outcome, place / "log.txt")
+    outcomes.raise_failed(outcome, place / "log.txt")
     return Executed(run=run, attempt=attempt, outcome=outcome, folder=place, found=False)
 
 
@@ -151,7 +152,7 @@ def find_executed(data: Path, run: Run) -> Executed:
 def _executed(folder: Path, run: Run, attempt: Attempt, *, found: bool) -> Executed:
     place = folder / str(attempt.attempt)
     ended = base.Ended(exit_code=attempt.exit_code or 0, seconds=0.0)
-    outcome = base.read_outcome(place / "results", _algorithm_id(attempt), place / "journal.jsonl", ended)
+    outcome = outcomes.read_outcome(place / "results", _algorithm_id(attempt), place / "journal.jsonl", ended)
     if not outcome.complete:
         raise EngineFailed(f"attempt {attempt.attempt} of run {run.run_id} was complete and no longer is: {outcome.cause}",
                            log=str(place / "log.txt"))
