@@ -12,18 +12,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from workbench import __version__
+from workbench.engines import keeper
 from workbench.engines.log import Listener, LogLine, Pulse
-from workbench.errors import BadInput, UnknownName
+from workbench.errors import BadInput, EngineFailed, UnknownName
 
 ALGORITHM = Path(__file__).parent.parent / "algorithm"
 ALGORITHM_FILE = ALGORITHM / "intent_execution.py"
-LIFELINE = "WORKBENCH_LIFELINE"
 POLL = 0.05
 Patience = tuple[tuple[str, float], ...]
 
@@ -107,28 +107,42 @@ def launch(
     """
     begun = time.monotonic()
     stopped, killed = None, False
-    patience = PATIENCE if patience is None else patience
     log.touch()
     listener, pulse = Listener(log), Pulse((log, *alive))
-    with log.open("ab") as out, _child(start, out) as child:
-        try:
-            while child.poll() is None:
-                time.sleep(POLL)
-                if watch is not None:
-                    watch()
-                if hear is not None:
-                    for line in listener.hear():
-                        hear(line)
-                stopped = _reason(time.monotonic() - begun, timeout, pulse, stall, stop)
-                if stopped is not None:
-                    killed = _stop(child, patience)
-        finally:
-            if child.poll() is None:
-                _stop(child, patience)
+    with _Kept(start, log, patience or PATIENCE) as engine:
+        while not engine.over(POLL):
+            if watch is not None:
+                watch()
+            if hear is not None:
+                for line in listener.hear():
+                    hear(line)
+            reason = _reason(time.monotonic() - begun, timeout, pulse, stall, stop)
+            if reason is not None and (signals := engine.stop()):
+                stopped, killed = reason, signals > 1
+        if engine.exit_code is None:
+            stopped, killed = "the process that kept the engine was killed", engine.take_over() > 1
     if hear is not None:
         for line in listener.hear(end=True):
             hear(line)
-    return Ended(exit_code=child.returncode, seconds=time.monotonic() - begun, stopped=stopped, killed=killed)
+    return Ended(exit_code=engine.exit_code if engine.exit_code is not None else -signal.SIGKILL,
+                 seconds=time.monotonic() - begun, stopped=stopped, killed=killed)
+
+
+def signal_from_outside(log: Path, name: str = "SIGINT") -> bool:
+    """From any process: signal the engine whose console goes to `log`. Returns whether one was running.
+
+    SIGINT goes by way of its keeper; SIGKILL ends the engine's whole group, and the keeper sees to the rest.
+    """
+    found = keeper.pids(keeper.note_of(str(log.resolve())))
+    if found is None:
+        return False
+    if name == "SIGKILL" and os.name == "posix":
+        return keeper.signal_group(found[1], signal.SIGKILL)
+    try:
+        os.kill(found[0], getattr(signal, name, signal.SIGTERM))
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _reason(seconds: float, timeout: float, pulse: Pulse, stall: float | None, stop: Callable[[], str | None] | None) -> str | None:
@@ -142,32 +156,90 @@ def _reason(seconds: float, timeout: float, pulse: Pulse, stall: float | None, s
     return None
 
 
-@contextlib.contextmanager
-def _child(start: Start, out: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """The engine's process, holding the far end of a pipe that closes when we are gone."""
-    reader, writer = os.pipe()
-    environment = {**os.environ, **dict(start.environment), LIFELINE: str(reader)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)        # uncached imports would double the time of every start
-    try:
-        child = subprocess.Popen(
-            start.command, cwd=start.cwd, env=environment,
-            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-            pass_fds=(reader,) if os.name == "posix" else (),
-        )
-    except OSError:
-        os.close(writer)
-        raise
-    finally:
-        os.close(reader)
-    try:
-        yield child
-    finally:
-        os.close(writer)
+class _Kept:
+    """An engine under its keeper, as its supervisor sees it. Leaving the block, however that happens, stops what still runs."""
+
+    def __init__(self, start: Start, log: Path, patience: Patience) -> None:
+        self.exit_code: int | None = None
+        self._start, self._log, self._patience = start, log, patience
+        self._said: dict[str, str] = {}         # what the keeper has said: engine, exit, failed
+        self._over = threading.Event()
+
+    def __enter__(self) -> "_Kept":
+        environment = {**os.environ, **dict(self._start.environment)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)        # uncached imports would double the time of every start
+        arguments = keeper.arguments_of(
+            str(self._log.resolve()), str(self._start.cwd), self._patience, self._start.command,
+            [str(path) for path in self._start.private], self._start.last_resort)
+        with self._log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", keeper.__file__, *arguments], env=environment, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=out, start_new_session=True)
+        threading.Thread(target=self._listen, daemon=True, name="keeper").start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:        # whatever came in between, the keeper now knows that we are gone
+            _close(self._process.stdin)
+        self._process.wait()
+        _close(self._process.stdout)
+
+    def over(self, seconds: float) -> bool:
+        """Whether it has ended, after so many seconds at most. Raises `EngineFailed` where there was nothing to start."""
+        if not self._over.wait(seconds):
+            return False
+        if "failed" in self._said:
+            raise EngineFailed(f"can't start {self._said['failed']}", log=str(self._log))
+        if "exit" in self._said:
+            self.exit_code = int(self._said["exit"])
+        return True
+
+    def stop(self) -> int:
+        """End it, softer signals first. Returns how many it took: none where it has ended."""
+        sent = keeper.stop(self._tell, self._patience, self._over.wait)
+        if not self._over.wait(keeper.LAST_RESORT * len(self._start.last_resort)):
+            self._process.kill()
+            self._over.wait()
+        return sent
+
+    def take_over(self) -> int:
+        """Stop an engine whose keeper was killed, as that one would have done. Returns how many signals it took."""
+        group = int(self._said.get("engine", 0))
+        if not group or os.name != "posix":
+            return 0
+
+        def gone(seconds: float) -> bool:
+            until = time.monotonic() + seconds
+            while keeper.signal_group(group, 0):
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(POLL)
+            return True
+
+        sent = keeper.stop(lambda name: _signal(group, name), self._patience, gone)
+        keeper.give(self._start.last_resort)
+        Path(keeper.note_of(str(self._log.resolve()))).unlink(missing_ok=True)
+        return sent
+
+    def _tell(self, name: str) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):      # it has ended
+            self._process.stdin.write(f"{name}\n".encode())
+            self._process.stdin.flush()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            word, _, text = line.decode(errors="replace").strip().partition(" ")
+            self._said[word] = text
+        self._over.set()
 
 
 def hold_lifeline() -> None:
     """In an engine of ours: end at once when the process that started us is gone, so that no orphan trades on."""
-    handle = os.environ.get(LIFELINE)
+    handle = os.environ.get(keeper.LIFELINE)
     if handle is None or os.name != "posix":
         return
 
@@ -180,21 +252,14 @@ def hold_lifeline() -> None:
     threading.Thread(target=wait, daemon=True, name="lifeline").start()
 
 
-def _stop(child: subprocess.Popen[bytes], patience: Patience) -> bool:
-    """End the child, softer signals first. Returns whether more than the first was needed."""
-    for number, (name, seconds) in enumerate(patience):
-        signal_number = getattr(signal, name, signal.SIGTERM)
-        with contextlib.suppress(ProcessLookupError):
-            if os.name == "posix":
-                os.killpg(child.pid, signal_number)
-            else:
-                child.send_signal(signal_number)
-        try:
-            child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            continue
-        return number > 0
-    return True
+def _signal(group: int, name: str) -> None:
+    keeper.signal_group(group, getattr(signal, name))
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    assert stream is not None
+    with contextlib.suppress(BrokenPipeError):
+        stream.close()
 
 
 def _sources_digest() -> str:
