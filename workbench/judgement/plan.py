@@ -69,7 +69,7 @@ class Day:
         self.sized = {line.order_intent_id: line for line in heard.sized[day] if line.attempt == attempt and _told(line)}
         self.cuts: dict[str, list[CutLine]] = defaultdict(list)
         for cut in heard.cuts[day]:
-            if cut.attempt == attempt and (cut.cut is None or money(cut.cut)):      # a division's last digit is no cut
+            if cut.attempt >= (attempt or 0) and (cut.cut is None or money(cut.cut)):      # a division's last digit is no cut
                 self.cuts[cut.order_intent_id].append(cut)
         self.plans = {plan.order_intent_id: plan for plan in self._plans()}
         self.window = heard.fills_between(self.since, self.until)       # of the whole account, whoever asked for them
@@ -147,13 +147,16 @@ class Day:
     def _sent(self, plan: Plan, line: SizedLine | None) -> Decimal:
         """Σ shares of the orders that were sent when the date was sized the last time, and of others what was filled.
 
-        Others are those that were rejected, and those of an earlier start. The sized line's own order counts as it was
-        sized: a later split changes the order's quantity.
+        Others are those that were rejected, and those of a start before that. The sized line's own order counts as it was
+        sized, since a later split changes its quantity, and once: a later start may have found it still working.
         """
-        sent = ZERO
+        sent, seen = ZERO, set[str]()
         for order in self.orders(plan):
-            earlier = self.rebalance is not None and order.attempt not in (None, self.rebalance.attempt)
+            earlier = self.rebalance is not None and order.attempt is not None and order.attempt < self.rebalance.attempt
             own = line is not None and order.client_order_id == line.order_ref
+            if own and order.client_order_id in seen:
+                continue
+            seen.add(order.client_order_id or "")
             asked = line.order if line is not None and (own or order.quantity is None) else order.quantity
             sent += order.filled_quantity if earlier or order.status == "REJECTED" else asked or ZERO
         return sent
