@@ -139,9 +139,15 @@ def _attempt(data: Path, folder: Path, run: Run, attempt: Attempt, engine: base.
 
 
 def find_executed(data: Path, run: Run) -> Executed:
-    """The attempt of a run that counts: for a backtest the first that completed. Raises `NotRecorded` where none did."""
+    """The attempt of a run that counts: of a backtest the first that completed, on paper and live the last that was started.
+
+    Raises `NotRecorded` where there is none.
+    """
     folder = records.run_folder(data, run.run_id)
     known = records.attempts(data, run.run_id)
+    if run.mode != "backtest" and known:
+        return Executed(run=run, attempt=known[-1], outcome=_outcome(folder, run, known[-1]),
+                        folder=folder / str(known[-1].attempt), found=True)
     for attempt in known:
         if attempt.state == "completed":
             return _executed(folder, run, attempt, found=True)
@@ -150,13 +156,19 @@ def find_executed(data: Path, run: Run) -> Executed:
 
 
 def _executed(folder: Path, run: Run, attempt: Attempt, *, found: bool) -> Executed:
-    place = folder / str(attempt.attempt)
-    ended = base.Ended(exit_code=attempt.exit_code or 0, seconds=0.0)
-    outcome = outcomes.read_outcome(place / "results", _algorithm_id(attempt), place / "journal.jsonl", ended)
+    place, outcome = folder / str(attempt.attempt), _outcome(folder, run, attempt)
     if not outcome.complete:
         raise EngineFailed(f"attempt {attempt.attempt} of run {run.run_id} was complete and no longer is: {outcome.cause}",
                            log=str(place / "log.txt"))
     return Executed(run=run, attempt=attempt, outcome=outcome, folder=place, found=found)
+
+
+def _outcome(folder: Path, run: Run, attempt: Attempt) -> outcomes.Outcome:
+    """What an attempt that has ended left."""
+    place = folder / str(attempt.attempt)
+    ended = base.Ended(exit_code=attempt.exit_code or 0, seconds=0.0)
+    return outcomes.read_outcome(place / "results", _algorithm_id(attempt), place / "journal.jsonl", ended,
+                                 log=place / "log.txt", mode=run.mode)
 
 
 def _algorithm_id(attempt: Attempt) -> str:
