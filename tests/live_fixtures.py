@@ -26,7 +26,7 @@ OBEDIENT = """
 import json, os, pathlib, sys, time
 folder = pathlib.Path(os.environ["WORKBENCH_ATTEMPT"])
 print("ready", flush=True)
-while not (folder / "stop.json").exists():
+while not (folder / "stop.txt").exists():
     time.sleep(0.02)
 with (folder / "journal.jsonl").open("a") as out:
     for line in map(json.loads, (folder / "journal.jsonl").read_text().splitlines()):

@@ -227,7 +227,7 @@ def test_what_runs_on_another_machine_is_told_by_its_stop_file_and_said(tmp_path
 
     assert not killed.ended
     assert "they are on elsewhere, where a person must end process 4711" in killed.problem
-    assert stopping.stop_told(folder) == "stopped by tester: a test"
+    assert stopping.stop_told(folder) == "stopped by tester at 2020-03-12T12:30:00Z: a test"
 
 
 def test_a_status_that_can_not_be_read_keeps_nothing_else_from_being_stopped(tmp_path, started):
@@ -373,7 +373,8 @@ def test_orders_are_folded_over_attempts_and_repairs(tmp_path):
         order("s1-ALFA.1", "PENDING_SUBMIT"), order("s1-ALFA.1", "SUBMITTED", broker_id="7"),
         order("s1-ALFA.1", "PARTIALLY_FILLED", fill_quantity=40), order("s1-BETA.1", "SUBMITTED", -10, "BETA"),
         order("s1-GAMA.1", "SUBMITTED", 5, "GAMA")])
-    second = an_attempt(tmp_path, run, 2, lines=[order("s1-BETA.1", "CANCELLED", -10, "BETA")])
+    second = an_attempt(tmp_path, run, 2, lines=[
+        order("s1-ALFA.1", "SUBMITTED", 60), order("s1-BETA.1", "CANCELLED", -10, "BETA")])
     (first / "repairs.jsonl").write_bytes((first / "journal.jsonl").read_bytes().splitlines(True)[0].replace(
         b"PENDING_SUBMIT", b"PARTIALLY_FILLED").replace(b'"quantity"', b'"fill_quantity": 60, "quantity"'))
     with (second / "journal.jsonl").open("a") as out:

@@ -50,7 +50,7 @@ def _fold(ref: str, lines: list[dict[str, Any]]) -> Sent:
     ended = [status for status in statuses if status in ENDED]
     return Sent(
         order_ref=ref, symbol=next((str(line["symbol"]) for line in lines if line.get("symbol")), ""),
-        quantity=next((_number(line["quantity"]) for line in reversed(lines) if line.get("quantity")), ZERO),
+        quantity=max((_number(line.get("quantity")) for line in lines), key=abs),      # one that was adopted tells what remains
         filled=sum((_number(line.get("fill_quantity")) for line in lines), ZERO),
         status=ended[-1] if ended else statuses[-1] if statuses else "UNKNOWN",
         broker_ids=frozenset(part for line in lines for part in str(line.get("broker_id") or "").split(",") if part),

@@ -1,6 +1,6 @@
 """Stopping what is at work on paper and live: by its stop file, by signals, by the last resort, and at the broker.
 
-    runs/<run id>/<attempt>/stop.json       who stops it and why: the algorithm looks for it before every send and every few
+    runs/<run id>/<attempt>/stop.txt        who stops it and why: the algorithm looks for it before every send and every few
                                             seconds, cancels what works, and ends
 
 All of it goes by files, signals and the broker. The process that is stopped may hang, and the store may be locked: what was
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import files
-from workbench.algorithm.journal import to_json
+from workbench.algorithm.journal import instant
 from workbench.errors import BadInput, WorkbenchError
 from workbench.running import records
 from workbench.running.sent import Sent, read_sent, working
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from workbench.engines.ib import BrokerView, Cancelled, OpenOrder
 
-STOP_FILE = "stop.json"
+STOP_FILE = "stop.txt"
 TAG = "WORKBENCH_ATTEMPT"           # in the environment of every process of an attempt: the attempt's folder
 MODES = ("paper", "live")
 PROCESS_PAPER = "paper"             # the account of Lean's own paper brokerage, which lives in that process only
@@ -141,18 +141,15 @@ def find_at_work(data: Path, runs: Iterable[str] | None = None) -> tuple[tuple[P
 
 def write_stop_file(folder: Path, *, by: str, why: str, at: datetime) -> Path:
     """Tell the algorithm of an attempt to cancel what works and to end."""
-    return files.write(folder / STOP_FILE, to_json({"by": by, "why": why, "at": at}) + "\n")
+    return files.write(folder / STOP_FILE, f"{by} at {instant(at)}: {why}\n")
 
 
 def stop_told(folder: Path) -> str | None:
     """Who stopped an attempt and why, from its stop file; None where it was not told to stop."""
-    path = folder / STOP_FILE
-    if not path.exists():
+    try:
+        return f"stopped by {(folder / STOP_FILE).read_text(encoding='utf-8', errors='replace').strip() or 'somebody'}"
+    except FileNotFoundError:
         return None
-    with contextlib.suppress(BadInput):
-        told = files.read_json(path)
-        return f"stopped by {told['by']}: {told['why']}"
-    return "stopped by a file that can't be read"
 
 
 # Processes.
