@@ -4,8 +4,13 @@ Reads the intents and params named in its parameters, sizes each rebalance date'
 moment their type asks for, and writes everything it does and hears to its journal. Weights come in; quantities are
 decided here and nowhere else, by `sizing`, and looked at once more by `guard`.
 
+A backtest trades by scheduled events. Paper and live trade one date, and look after it every five seconds: what is due is
+sent, once, each order announced in the journal before it goes; a file can stop it all; and when every order has ended, or at
+a deadline, the algorithm ends by itself. An attempt that goes on where an earlier one was cut short is told of it (`resume`).
+
 Parameters (text): execution-intent-path, execution-params-path, journal-path, run-id, attempt, mode, account, start, end,
-cash.
+cash; on paper and live also resume-path, stop-path, deadline (a UTC moment) and leave-working (true: what still works at the
+deadline is not cancelled), each of which may be missing.
 """
 
 from AlgorithmImports import *
@@ -15,6 +20,7 @@ import json
 import platform
 import threading
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as Exact
 from pathlib import Path
@@ -24,16 +30,19 @@ import guard
 import intents
 import journal
 import params
+import resume
 import sizing
+import timing
 from sizing import ZERO, exact
 
 READ = {"intents": "execution-intent-path", "params": "execution-params-path"}
-MOMENTS = {"MOO": (9, 0), "MKT": (10, 0), "LMT": (10, 0)}       # New York; MOC goes by that day's close
-BEFORE_CLOSE = timedelta(minutes=30)
 REDUCING_DEADLINE = timedelta(minutes=10)
+BETWEEN_LOOKS = timedelta(seconds=5)
+CANCELLING = timedelta(seconds=60)
 CUT_KINDS = {"blocked": "blocked", "stale": "blocked", "no_price": "blocked", "absurd": "blocked",
              "min_qty": "skipped"}      # else: capped
 ENDED = ("FILLED", "CANCELLED", "EXPIRED", "REJECTED")
+LEANS_TYPES = {"MOO": "MARKET_ON_OPEN", "MKT": "MARKET", "MOC": "MARKET_ON_CLOSE", "LMT": "LIMIT"}
 
 
 class BpsFee(FeeModel):
@@ -64,19 +73,26 @@ class IntentExecution(QCAlgorithm):
 
     def initialize(self) -> None:
         self.trading_mode = str(self.get_parameter("mode", "backtest"))
+        self.for_real = self.trading_mode != "backtest"
+        if self.live_mode and not self.for_real:
+            raise ValueError("the engine is live, and parameter 'mode' says backtest")
         self.execution_params: params.ExecutionParams = params.read(_load(self._required("execution-params-path")))
         good, refused = intents.read(_load(self._required("execution-intent-path")))
         self.set_start_date(*_ymd(self._required("start")))
         self.set_end_date(*_ymd(self._required("end")))
         self.set_cash(float(self._required("cash")))
         self.set_brokerage_model(*_brokerage(self.execution_params.brokerage))
+        if self.live_mode:      # Lean live knows no price before a bar has come, a day later with daily ones
+            self.set_security_initializer(
+                BrokerageModelSecurityInitializer(self.brokerage_model, FuncSecuritySeeder(self.get_last_known_prices)))
         if not good:
             raise ValueError(f"no usable intent in {self._required('execution-intent-path')}; {len(refused)} refused")
+        self.left = self._read_resume()
         self.assets: dict[str, Symbol] = {}
-        for name in sorted({intent.symbol for intent in good}):
+        for name in sorted({intent.symbol for intent in good} | self.left.symbols):
             self.assets[name] = self._add(name)
         self.set_benchmark(lambda moment: 0)
-        _check_identities(good, self.assets)
+        _check_identities((*good, *self.left.lines), self.assets)
 
         self.refused = refused
         self.read_hashes = {f"{name}_sha256": _sha256(self._required(path)) for name, path in READ.items()}
@@ -85,33 +101,43 @@ class IntentExecution(QCAlgorithm):
             self.intents_by_day[intent.rebalance_date].append(intent)
         self.sized_days: set[date] = set()
         self.to_send: dict[tuple[date, str], list[tuple[sizing.Sized, intents.Intent | None]]] = defaultdict(list)
-        self.waiting: list[tuple[sizing.Sized, intents.Intent | None, str]] = []
+        self.traded: set[tuple[date, str]] = set()              # what was due, and sent or refused
+        self.waiting: list[tuple[date, str, sizing.Sized, intents.Intent | None]] = []
+        self.waiting_until: datetime | None = None
         self.working: dict[str, tuple[str, OrderTicket]] = {}   # order_ref -> symbol and ticket
         self.first_tags: dict[int, str] = {}                    # order id -> first tag seen: Lean overwrites tags
-        self.sent_counts: dict[str, int] = defaultdict(int)     # order_intent_id -> orders sent
-        self.sent_refs: set[str] = set()
-        self.ledger: dict[str, Exact] = defaultdict(Exact)      # what our own orders explain, in shares
+        self.sent_counts = defaultdict(int, self.left.sent)     # order_intent_id -> orders sent
+        self.sent_refs = set(self.left.refs)
+        self.ledger = defaultdict(Exact, self.left.ledger)      # what our own orders explain, in shares
         self.basis: dict[str, list[tuple[date, Exact, Exact]]] = defaultdict(list)
         self.delisting_warned: set[str] = set()
         self.reducing_refs: set[str] = set()
         self.guard: guard.Guard | None = None
         self.close_value: Exact | None = None
         self.marked: datetime | None = None
-        self.sending = threading.Lock()
-        self.opened = False
+        self.turn = threading.RLock()       # live, Lean tells of data, orders and the time in threads of their own
+        self.opened = self.adopted = self.ended = False
         self.may_send = True
+        self.stopping: str | None = None                        # the rule by which nothing is sent any more
+        self.stopping_since: datetime | None = None
+        self.cancel_asked: set[str] = set()
 
         self.closes = {day: self._close_of(day) for day in sorted(self.intents_by_day)}
-        for day in self.closes:
-            for order_type in sorted(self._order_types(day), key=lambda kind: self._moment(day, kind)):
-                self._schedule(day, order_type)
+        self.kinds = {day: sorted(self._order_types(day), key=lambda kind: timing.due(kind, day, close))
+                      for day, close in self.closes.items()}
+        if self.for_real:
+            self._look_after_the_day()
+        else:
+            for day, kinds in self.kinds.items():
+                for order_type in kinds:
+                    self._schedule(day, order_type)
         self.lines = journal.Journal(self._required("journal-path"), run_id=self._required("run-id"),
                              attempt=int(self._required("attempt")), live=self.trading_mode != "backtest",
                              now=lambda: datetime.now(UTC))
 
     def _schedule(self, day: date, order_type: str) -> None:
         """A callback without parameters: Lean could take one that has them for one that wants the event's name and time."""
-        moment = self._moment(day, order_type)
+        moment = timing.due(order_type, day, self.closes[day])
         self.schedule.on(self.date_rules.on(day.year, day.month, day.day), self.time_rules.at(moment.hour, moment.minute),
                          lambda: self._trade(day, order_type))
 
@@ -120,7 +146,8 @@ class IntentExecution(QCAlgorithm):
         `initialize`."""
         self._write("opened", self.utc_time,
                     versions={"python": platform.python_version(), "schema": journal.SCHEMA}, mode=self.trading_mode,
-                    account=str(self.get_parameter("account", "")), cash=exact(self.portfolio.cash),
+                    account=str(self.get_parameter("account", "")), **({"resumed": self.left.sized} if self.for_real else {}),
+                    cash=exact(self.portfolio.cash),
                     holdings={name: self._held(name) for name in self.assets if self._held(name)},
                     **self.read_hashes, intents=sum(len(of_day) for of_day in self.intents_by_day.values()),
                     rejected=[{"position": item.position, "symbol": item.symbol, "reason": item.reason}
@@ -135,17 +162,17 @@ class IntentExecution(QCAlgorithm):
             self.sized_days.add(day)
             self._size(day)
         batch = self.to_send.pop((day, order_type), [])
-        wait = self.live_mode and order_type in ("MKT", "LMT") and any(line.reduces for line, _ in batch)
+        if self._is_late(day, order_type):
+            self._refuse("too_late", batch)
+            return
+        wait = self.for_real and order_type in ("MKT", "LMT") and any(line.reduces for line, _ in batch)
         for line, intent in batch:
             if wait and not line.reduces:
-                self.waiting.append((line, intent, order_type))
+                self.waiting.append((day, order_type, line, intent))
             else:
                 self._send(line, intent, order_type)
-        if self.waiting:
-            later = self.time + REDUCING_DEADLINE
-            self.schedule.on(self.date_rules.on(later.year, later.month, later.day),
-                             self.time_rules.at(later.hour, later.minute), self._send_waiting)
-            self._send_waiting_when_reduced()
+        if self.waiting and self.waiting_until is None:
+            self.waiting_until = self.time + REDUCING_DEADLINE
 
     def _size(self, day: date) -> None:
         """Read equity once, size every wanted holding, and record what was sized and what each rule took."""
@@ -170,6 +197,10 @@ class IntentExecution(QCAlgorithm):
             if line.order != 0:
                 order_type = (intent.order_type if intent else None) or rules.order_type
                 self.to_send[day, order_type].append((line, intent))
+        self._set_guard(total)
+
+    def _set_guard(self, total: Exact) -> None:
+        rules, held = self.execution_params, {name: self._held(name) for name in self.assets}
         gross = sum((abs(held[name]) * (self._price(name) or ZERO) for name in held if held[name]), ZERO)
         self.guard = guard.Guard(rules.risk_overrides, equity=total * rules.capital_fraction, gross=gross,
                                  loss=None if not self.close_value else 1 - total / self.close_value)
@@ -219,8 +250,11 @@ class IntentExecution(QCAlgorithm):
                          rule=cut.rule, cut=cut.shares)
 
     def _send(self, line: sizing.Sized, intent: intents.Intent | None, order_type: str) -> None:
-        """Check, force the journal to the disk where money is real, send."""
+        """Check; where money is real announce the order and force the journal to the disk; send."""
         if not self.may_send:       # asked here too: Lean goes on with a batch after an error in `on_order_event`
+            return
+        if self.for_real and (stop := self._stop_order()) is not None:
+            self._refuse("stopped", [(line, intent)], stop)
             return
         name = line.symbol
         price = self._price(name)
@@ -241,12 +275,15 @@ class IntentExecution(QCAlgorithm):
         self.sent_refs.add(ref)
         if line.reduces:
             self.reducing_refs.add(ref)
-        if self.trading_mode != "backtest":
+        if self.for_real:
+            self._announce(line, ref, order_type, limit, "PENDING_SUBMIT")
             self._force_to_disk()
         self.guard.note(check)      # before it is sent: what is sent from within its own events counts it
         ticket = self._place(self.assets[name], int(line.order), order_type, limit, ref)
         if ticket.order_id <= 0:
             self.reducing_refs.discard(ref)
+            if self.for_real:
+                self._announce(line, ref, order_type, limit, "REJECTED", str(ticket))
             self._record("blocked", order_intent_id=line.order_intent_id, symbol=name, rule="engine", cut=line.order,
                          detail=str(ticket))
             return
@@ -254,46 +291,222 @@ class IntentExecution(QCAlgorithm):
         if journal.lean_status(ticket.status) in ENDED:     # in this order: live, it may end in another thread meanwhile
             self.working.pop(ref, None)
 
+    def _announce(self, line: sizing.Sized, ref: str, order_type: str, limit: Exact | None, status: str,
+                  message: str | None = None) -> None:
+        """What we say of an order that has no id of the engine's: that it is about to be sent, or was not taken."""
+        self._record(
+            "order", order_ref=ref, order_id=None, event_id=None, broker_id="", exec_id=None, symbol=line.symbol,
+            instrument_id=str(self.assets[line.symbol].id), type=LEANS_TYPES[order_type], tif=self.execution_params.time_in_force,
+            limit_price=limit if order_type == "LMT" else None, stop_price=None, status=status, quantity=line.order,
+            fill_quantity=ZERO, fill_price=None, fee=None, currency="USD", arrival_price=None, arrival_source=None,
+            message=message)
+
     def _place(self, symbol: Symbol, quantity: int, order_type: str, limit: Exact | None, ref: str) -> OrderTicket:
         properties = self.default_order_properties.clone()
         if self.execution_params.time_in_force == "DAY":
             properties.time_in_force = TimeInForce.DAY
+        later = self.for_real       # nobody waits for the answer: it is heard, and meanwhile the next one goes
         if order_type == "MOO":
-            return self.market_on_open_order(symbol, quantity, tag=ref, order_properties=properties)
+            return self.market_on_open_order(symbol, quantity, later, tag=ref, order_properties=properties)
         if order_type == "MOC":
-            return self.market_on_close_order(symbol, quantity, tag=ref, order_properties=properties)
+            return self.market_on_close_order(symbol, quantity, later, tag=ref, order_properties=properties)
         if order_type == "LMT":
             assert limit is not None
-            return self.limit_order(symbol, quantity, float(limit), tag=ref, order_properties=properties)
-        return self.market_order(symbol, quantity, tag=ref, order_properties=properties)
+            return self.limit_order(symbol, quantity, float(limit), later, tag=ref, order_properties=properties)
+        return self.market_order(symbol, quantity, later, tag=ref, order_properties=properties)
 
-    def _send_waiting_when_reduced(self) -> None:
-        if self.waiting and not any(ref in self.reducing_refs for ref in list(self.working)):
+    # Paper and live: one date, looked after from when Lean's clock runs until every order has ended.
+
+    def _look_after_the_day(self) -> None:
+        """Everything that is done goes by this look, in the one thread that Lean keeps for scheduled events: whatever comes in
+        other threads is only heard."""
+        text = str(self.get_parameter("deadline", "") or "")
+        last = max(timing.last_wait(close) for close in self.closes.values())
+        self.deadline_utc = datetime.fromisoformat(text) if text else journal.new_york_to_utc(last)
+        self.stop_path = str(self.get_parameter("stop-path", "") or "")
+        self.leave_working = str(self.get_parameter("leave-working", "false")).lower() == "true"
+        if self.left.sized:
+            self._take_over(self.left.lines)
+        self.schedule.on(self.date_rules.every_day(), self.time_rules.every(BETWEEN_LOOKS), self._look)
+
+    def _take_over(self, lines: Iterable[resume.Line]) -> None:
+        """What an earlier attempt sized and did not send is sent as it is; nothing is sized again."""
+        if len(self.closes) != 1:
+            raise ValueError("an attempt that goes on where another stopped has the intents of one date")
+        (day,) = self.closes
+        self.sized_days.add(day)
+        by_id = {intent.order_intent_id: intent for intent in self.intents_by_day[day]}
+        for line in lines:
+            sized = sizing.Sized(order_intent_id=line.order_intent_id, symbol=line.symbol, price=line.price, raw=None,
+                                 target=line.target, held=line.held)
+            self.to_send[day, line.order_type].append((sized, by_id.get(line.order_intent_id)))
+        for order_type in sorted({line.order_type for line in lines} - set(self.kinds[day])):
+            self.kinds[day].append(order_type)
+
+    def _look(self) -> None:
+        """What is due now, in this order: stop, give up at the deadline, send; and end when nothing is left to wait for."""
+        if self.ended or not self.may_send:
+            return
+        self._begin()
+        if self.stopping is None:
+            stop = self._stop_order()
+            if stop is not None:
+                self._stop("stopped", stop)
+            elif self.utc_time >= self.deadline_utc:
+                self._stop("deadline", journal.instant(self.deadline_utc))
+            else:
+                self._trade_what_is_due()
+        if self._cancels():
+            self._cancel_working()
+        if self._is_over():
+            self._finish()
+
+    def _begin(self) -> None:
+        """Take up the orders of earlier attempts that are open at the broker; Lean has met them under new ids and without tags."""
+        with self.turn:
+            if self.adopted:
+                return
+            self.adopted = True
+            if self.time < timing.opening(min(self.closes)):        # the newest prices are still the last close's
+                self.close_value = exact(self.portfolio.total_portfolio_value)
+            tickets = {ticket.order_id: ticket for ticket in self.transactions.get_open_order_tickets()}
+            refs = resume.adopt(self.left.working, [(number, str(ticket.symbol), exact(ticket.quantity))
+                                                    for number, ticket in tickets.items()])
+            for number, ref in refs.items():
+                self.first_tags[number] = ref
+                self.working[ref] = (str(tickets[number].symbol), tickets[number])
+            for order in self.left.working:
+                self._tell_of_adoption(order, next((number for number, ref in refs.items() if ref == order.order_ref), None))
+            self._open_once()
+
+    def _tell_of_adoption(self, order: resume.Working, order_id: int | None) -> None:
+        intent = order.order_ref.rpartition(".")[0]
+        if order_id is None:
+            self._record("blocked", order_intent_id=intent, symbol=order.symbol, rule="not_adopted", cut=None,
+                         detail=f"{order.order_ref}: the broker has no open order of {order.remaining} shares that is surely it")
+            return
+        found = self.transactions.get_order_by_id(order_id)
+        self._record(
+            "order", order_ref=order.order_ref, order_id=order_id, event_id=None, broker_id=",".join(found.broker_id),
+            exec_id=None, symbol=order.symbol, instrument_id=str(self.assets[order.symbol].id), type=str(found.type),
+            tif=self.execution_params.time_in_force, limit_price=None, stop_price=None, status="SUBMITTED",
+            quantity=exact(found.quantity), fill_quantity=ZERO, fill_price=None, fee=None, currency="USD", arrival_price=None,
+            arrival_source=None, message="adopted")
+
+    def _trade_what_is_due(self) -> None:
+        for day, kinds in self.kinds.items():
+            if day not in self.sized_days and all(self._is_late(day, order_type) for order_type in kinds):
+                self.sized_days.add(day)
+                self._refuse_unsized("too_late", day)
+            for order_type in kinds:
+                if (day, order_type) not in self.traded and self.time >= timing.due(order_type, day, self.closes[day]):
+                    self.traded.add((day, order_type))
+                    self._check_left(day, order_type)
+                    self._trade(day, order_type)
+        reducing = any(ref in self.reducing_refs for ref in list(self.working))
+        if self.waiting and (not reducing or (self.waiting_until is not None and self.time >= self.waiting_until)):
             self._send_waiting()
 
-    def _send_waiting(self) -> None:
-        """Send them all, each once: whoever comes while that goes on (live, another thread; or the event of an order of this
-        very loop) leaves it to the one who is at it."""
-        if not self.sending.acquire(blocking=False):
+    def _check_left(self, day: date, order_type: str) -> None:
+        """Before lines of an earlier attempt are sent: the account holds what they were sized from, and nothing works for it."""
+        if not self.left.sized:
             return
+        if self.guard is None:
+            self._set_guard(exact(self.portfolio.total_portfolio_value))
+        for item in self.to_send.pop((day, order_type), []):
+            line, held = item[0], self._held(item[0].symbol)
+            wanted = sizing.Wanted(order_intent_id=line.order_intent_id, symbol=line.symbol, weight=None)
+            if held != line.held:
+                self._refuse("holdings_changed", [item], f"{held} held, sized from {line.held}")
+            elif self._free_of_working_orders(wanted):
+                self.to_send[day, order_type].append(item)
+
+    def _send_waiting(self) -> None:
+        self.waiting_until = None
+        while self.waiting:
+            day, order_type, line, intent = self.waiting.pop(0)
+            if self._is_late(day, order_type):
+                self._refuse("too_late", [(line, intent)])
+            else:
+                self._send(line, intent, order_type)
+
+    def _is_late(self, day: date, order_type: str) -> bool:
+        """Whether an order of this type would miss its market: on a day of a backtest none does."""
+        return self.for_real and self.time >= timing.latest(order_type, day, self.closes[day])
+
+    def _stop_order(self) -> str | None:
+        """Who stops us and why, where somebody does."""
+        if not self.stop_path:
+            return None
         try:
-            while self.waiting:
-                self._send(*self.waiting.pop(0))
-        finally:
-            self.sending.release()
+            return Path(self.stop_path).read_text(encoding="utf-8", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+        except OSError:         # it is there
+            return "the file can't be read"
+
+    def _stop(self, rule: str, detail: str) -> None:
+        """From now on nothing is sent. Each thing that was not is recorded."""
+        self.stopping, self.stopping_since = rule, self.utc_time
+        for day in self.closes:
+            if day not in self.sized_days:
+                self.sized_days.add(day)
+                self._refuse_unsized(rule, day, detail)
+        unsent = [item for batch in self.to_send.values() for item in batch]
+        self._refuse(rule, unsent + [(line, intent) for _, _, line, intent in self.waiting], detail)
+        self.to_send.clear()
+        self.waiting.clear()
+
+    def _cancels(self) -> bool:
+        return self.stopping == "stopped" or (self.stopping == "deadline" and not self.leave_working)
+
+    def _cancel_working(self) -> None:
+        """Ask once for each order; one that the broker has not yet, or that could not be asked for, at the next look."""
+        for ref, (_, ticket) in list(self.working.items()):
+            if ref not in self.cancel_asked and ticket.status != OrderStatus.NEW and ticket.cancel(ref).is_success:
+                self.cancel_asked.add(ref)
+
+    def _is_over(self) -> bool:
+        if self.stopping is None:
+            return (self.sized_days >= set(self.closes) and not any(self.to_send.values()) and not self.waiting
+                    and not self.working)
+        assert self.stopping_since is not None
+        return not self._cancels() or not self.working or self.utc_time - self.stopping_since >= CANCELLING
+
+    def _finish(self) -> None:
+        """The last mark and the last line, and then Lean is told to end."""
+        for ref, (name, _) in list(self.working.items()):
+            if self._cancels():
+                self._record("blocked", order_intent_id=ref.rpartition(".")[0], symbol=name, rule="not_cancelled", cut=None,
+                             detail=f"{ref} still works at the broker")
+        self._close()
+        self.quit("every order has ended" if self.stopping is None else f"{self.stopping}; {len(self.working)} orders open")
+
+    def _refuse(self, rule: str, batch: Iterable[tuple[sizing.Sized, intents.Intent | None]], detail: str | None = None) -> None:
+        for line, _ in batch:
+            self._record("blocked", order_intent_id=line.order_intent_id, symbol=line.symbol, rule=rule, cut=line.order,
+                         detail=detail)
+
+    def _refuse_unsized(self, rule: str, day: date, detail: str | None = None) -> None:
+        for intent in self.intents_by_day[day]:
+            self._record("blocked", order_intent_id=intent.order_intent_id, symbol=intent.symbol, rule=rule, cut=None,
+                         detail=detail)
 
     # What Lean tells.
 
     def on_order_event(self, event: OrderEvent) -> None:
         """An event that can't be taken in stops all sending: Lean itself goes on until its next step."""
         try:
-            self._hear_order(event)
+            with self.turn:
+                self._hear_order(event)
         except BaseException:
             self.may_send = False
             self.lines.sync()           # nobody closes the journal after an error, and a process may end without writing it out
             raise
 
     def _hear_order(self, event: OrderEvent) -> None:
+        if self.for_real:
+            self._begin()
         order = self.transactions.get_order_by_id(event.order_id)
         ref = self.first_tags.setdefault(event.order_id, str(order.tag or ""))
         name, message = str(event.symbol), str(event.message or "")
@@ -311,9 +524,12 @@ class IntentExecution(QCAlgorithm):
             arrival_price=arrival, arrival_source=source, message=message or None)
         if status in ENDED:
             self.working.pop(ref, None)
-            self._send_waiting_when_reduced()
 
     def on_data(self, data: Slice) -> None:
+        with self.turn:
+            self._hear_data(data)
+
+    def _hear_data(self, data: Slice) -> None:
         if data.splits.count or data.dividends.count:
             self._hear_corporate_actions(data)
         if data.symbol_changed_events.count or data.delistings.count:
@@ -382,17 +598,31 @@ class IntentExecution(QCAlgorithm):
                                  "quantity": self._held(name)} for name, symbol in self.assets.items()])
 
     def on_end_of_algorithm(self) -> None:
-        self._mark()
-        self.lines.close(self.utc_time)
+        self._close()
+
+    def _close(self) -> None:
+        """The last mark and the last line, once: live, by the look that ended the day, or by Lean where it was told to end."""
+        with self.turn:
+            if not self.ended:
+                self._mark()
+                self.lines.close(self.utc_time)
+                self.ended = True
 
     # Small readings.
 
     def _record(self, kind: str, moment: datetime | None = None, **fields: Any) -> None:
-        """Write a journal line, after the one that opens the journal."""
+        """Write a journal line, after the one that opens the journal. What comes after the last one is for Lean's log alone."""
+        with self.turn:
+            if self.ended:
+                self.error(f"after the journal was closed: {kind} {fields}")
+                return
+            self._open_once()
+            self._write(kind, self.utc_time if moment is None else moment, **fields)
+
+    def _open_once(self) -> None:
         if not self.opened:
             self.opened = True
             self._open()
-        self._write(kind, self.utc_time if moment is None else moment, **fields)
 
     def _write(self, kind: str, moment: datetime, **fields: Any) -> None:
         """A line that can't be written stops all sending."""
@@ -424,10 +654,9 @@ class IntentExecution(QCAlgorithm):
         usual = self.execution_params.order_type
         return {intent.order_type or usual for intent in self.intents_by_day[day]} | {usual}
 
-    def _moment(self, day: date, order_type: str) -> datetime:
-        if order_type == "MOC":
-            return self.closes[day] - BEFORE_CLOSE
-        return datetime(day.year, day.month, day.day, *MOMENTS[order_type])
+    def _read_resume(self) -> resume.Resume:
+        path = str(self.get_parameter("resume-path", "") or "") if self.for_real else ""
+        return resume.read(_load(path)) if path else resume.Resume()
 
     def _close_of(self, day: date) -> datetime:
         hours = self.securities[next(iter(self.assets.values()))].exchange.hours
@@ -485,7 +714,7 @@ class IntentExecution(QCAlgorithm):
     def _arrival(self, order: Order, name: str, filled: bool) -> tuple[Exact | None, str | None]:
         """The price when the order reached the market: the session's open or close, the minute's mid, else the bar's open."""
         security = self.securities[self.assets[name]] if name in self.assets else None
-        if security is None or not filled:
+        if security is None or not filled or (self.for_real and not self._heard_today(security)):
             return None, None
         if order.type == OrderType.MARKET_ON_OPEN:
             return exact(security.open), "open"
@@ -494,6 +723,11 @@ class IntentExecution(QCAlgorithm):
         if self.execution_params.resolution == "minute":
             return (exact(security.bid_price) + exact(security.ask_price)) / 2, "mid"
         return exact(security.open), "bar"
+
+    def _heard_today(self, security: Security) -> bool:
+        """Whether the newest price is of this day: live, a daily bar is told only after its close."""
+        last = security.get_last_data()
+        return last is not None and last.end_time.date() == self.time.date()
 
     def _required(self, name: str) -> str:
         value = self.get_parameter(name)
@@ -530,7 +764,7 @@ def _brokerage(name: str) -> tuple[BrokerageName, AccountType]:
     return BrokerageName.INTERACTIVE_BROKERS_BROKERAGE, AccountType.CASH if name == "ib-cash" else AccountType.MARGIN
 
 
-def _check_identities(wanted: tuple[intents.Intent, ...], assets: dict[str, Symbol]) -> None:
+def _check_identities(wanted: Iterable[intents.Intent | resume.Line], assets: dict[str, Symbol]) -> None:
     """The instrument that was decided on must be the one that will be traded: tickers are reused."""
     for intent in wanted:
         found = str(assets[intent.symbol].id)
