@@ -29,26 +29,6 @@ from workbench.words.run import Attempt, Run
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executed:
-    """A run and the attempt that counts, with what the engine left; `found` where it had been run before."""
-
-    run: Run
-    attempt: Attempt
-    outcome: outcomes.Outcome
-    folder: Path
-    found: bool
-
-    def __repr__(self) -> str:
-        end = f", end equity {self.outcome.end_equity:,.2f}" if self.outcome.end_equity is not None else ""
-        return f"Executed({self.run!r}, attempt {self.attempt.attempt} {self.attempt.state}{end})"
-
-    @property
-    def ended(self) -> bool:
-        """Whether the attempt came to its end in good order."""
-        return self.attempt.state == "completed"
-
-
 def prepare(
     data: Path, market: Market, decisions: Decisions, params: ExecutionParams, *, engine: base.Engine, cash: Decimal,
     account: str = "backtest"
@@ -60,16 +40,19 @@ def prepare(
     """
     if not decisions.snapshots:
         raise NotRecorded(f"a decision of '{decisions.strategy}'", "record one with `workbench decide`")
-    good, refused = _intents(data, market, decisions)
-    if not good:
-        raise BadInput("no usable intent", where=f"strategy '{decisions.strategy}'", remedy="see the reasons in the intents files")
+    good, refused = usable_intents(data, market, decisions)
     start, end = market.calendar.previous(decisions.dates[0]), market.calendar.next(decisions.dates[-1])
     run = runs.request(
         strategy=decisions.strategy, engine=engine.name, engine_version=engine.version, mode="backtest", account=account,
         decisions={snapshot.rebalance_date: snapshot.snapshot_id for snapshot in decisions.snapshots},
-        params_id=records.save_params(data, params), data_fingerprint=market.fingerprint(_instruments(market, good), end),
+        params_id=records.save_params(data, params), data_fingerprint=market.fingerprint(instruments_of(market, good), end),
         algorithm_sha256=base.algorithm_sha256(), start=start, end=end, cash=cash, rejected=refused,
     )
+    return save_request(data, run, good, params)
+
+
+def save_request(data: Path, run: Run, good: list[Intent], params: ExecutionParams) -> Run:
+    """Write a run's folder: what is asked, the intents as the engine gets them, and the params. Returns the run."""
     folder = records.run_folder(data, run.run_id)
     items = ",\n".join(to_json(intent.body()) for intent in good)
     files.write_once(folder / "intents.json", f"[\n{items}\n]\n")
@@ -78,64 +61,29 @@ def prepare(
     return run
 
 
-def configure(data: Path, market: Market, run: Run) -> Attempt:
-    """Write the next attempt's folder: its config and a status that says queued."""
-    folder = records.run_folder(data, run.run_id)
-    number = 1 + max((int(path.name) for path in folder.glob("[0-9]*")), default=0)
-    place = folder / str(number)
-    place.mkdir()
-    config = launcher_config(Job(
-        mode=run.mode, algorithm=base.ALGORITHM_FILE, algorithm_id=f"{run.run_id}-{number}", data_folder=market.path.resolve(),
-        results=place / "results", intents=folder / "intents.json", params=folder / "params.json",
-        journal=place / "journal.jsonl", run_id=run.run_id, attempt=number, account=run.account, start=run.start, end=run.end,
-        cash=run.cash,
-    ))
-    files.write(place / "lean.json", to_json(config) + "\n")
-    attempt = Attempt(
-        run_id=run.run_id, attempt=number, state="queued", mode=run.mode, queued_at=datetime.now(UTC),
-        order_intent_path=str(folder / "intents.json"), execution_params_path=str(folder / "params.json"),
-    )
-    records.save_attempt(data, attempt)
-    return attempt
-
-
 def execute(
-    data: Path, market: Market, run: Run, *, engine: base.Engine, timeout: float, progress: Progress | None = None
+    data: Path, market: Market, run: Run, *, engine: base.Engine, settings: Settings, progress: Progress | None = None,
+    hear: Callable[[LogLine], None] | None = None, store: Store | None = None
 ) -> Executed:
-    """Run a request to its end, or find the attempt that already came to it.
+    """Run a backtest to its end, or find the attempt that already came to it; `store` is kept up to date meanwhile.
 
     Two callers with the same request wait for each other: the second finds what the first did. An attempt whose process
-    is gone is marked abandoned, and a new one begins. Raises `EngineFailed` with the engine's own words.
+    is gone is marked abandoned, and a new one begins. Raises `EngineFailed`, or one of its kinds, with the engine's own words.
     """
     folder = records.run_folder(data, run.run_id)
     with FileLock(folder / ".lock"):
-        for attempt in records.attempts(data, run.run_id):
-            if attempt.state == "completed":
-                return _executed(folder, run, attempt, found=True)
-            if attempt.state not in runs.FINAL:
-                records.save_attempt(data, replace(attempt, state="abandoned", ended_at=datetime.now(UTC),
+        for known in records.attempts(data, run.run_id):
+            if known.state == "completed":
+                return _completed(folder, run, known)
+            if known.state not in runs.FINAL:
+                records.save_attempt(data, replace(known, state="abandoned", ended_at=datetime.now(UTC),
                                                    cause="its process ended without saying so"))
-        return _attempt(data, folder, run, configure(data, market, run), engine, timeout, progress)
-
-
-def _attempt(data: Path, folder: Path, run: Run, attempt: Attempt, engine: base.Engine, timeout: float,
-             progress: Progress | None) -> Executed:
-    place = folder / str(attempt.attempt)
-    attempt = replace(attempt, state="running", started_at=datetime.now(UTC), pid=os.getpid(), host=platform.node())
-    records.save_attempt(data, attempt)
-    watch = None if progress is None else _watcher(place / "journal.jsonl", len(run.rebalance_dates), progress)
-    try:
-        ended = base.launch(base.start_of(engine, place / "lean.json"), place / "log.txt", timeout=timeout, watch=watch)
-    except BaseException as error:
-        state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-        records.save_attempt(data, replace(attempt, state=state, ended_at=datetime.now(UTC), cause=repr(error)))
-        raise
-    outcome = outcomes.read_outcome(place / "results", _algorithm_id(attempt), place / "journal.jsonl", ended)
-    state = "completed" if outcome.complete else "stopped" if ended.stopped else "failed"
-    attempt = replace(attempt, state=state, ended_at=datetime.now(UTC), cause=outcome.cause, exit_code=ended.exit_code)
-    records.save_attempt(data, attempt)
-    outcomes.raise_failed(outcome, place / "log.txt")
-    return Executed(run=run, attempt=attempt, outcome=outcome, folder=place, found=False)
+        attempt, job = configure(data, market, run, settings)
+        look = None if progress is None else _watcher(job.journal, len(run.rebalance_dates), progress)
+        watch = Watch(timeout=settings.engine_timeout, hear=hear, look=look, store=store)
+        done = supervise(data, run, attempt, job, engine=engine, settings=settings, watch=watch)
+        outcomes.raise_failed(done.outcome, done.folder / "log.txt")
+        return done
 
 
 def find_executed(data: Path, run: Run) -> Executed:
@@ -146,43 +94,36 @@ def find_executed(data: Path, run: Run) -> Executed:
     folder = records.run_folder(data, run.run_id)
     known = records.attempts(data, run.run_id)
     if run.mode != "backtest" and known:
-        return Executed(run=run, attempt=known[-1], outcome=_outcome(folder, run, known[-1]),
-                        folder=folder / str(known[-1].attempt), found=True)
+        return judge(folder, run, known[-1])
     for attempt in known:
         if attempt.state == "completed":
-            return _executed(folder, run, attempt, found=True)
+            return _completed(folder, run, attempt)
     said = "; ".join(f"attempt {a.attempt} {a.state}" + (f" ({a.cause})" if a.cause else "") for a in known) or "never started"
     raise NotRecorded(f"a completed attempt of run {run.run_id}", said)
 
 
-def _executed(folder: Path, run: Run, attempt: Attempt, *, found: bool) -> Executed:
-    place, outcome = folder / str(attempt.attempt), _outcome(folder, run, attempt)
-    if not outcome.complete:
-        raise EngineFailed(f"attempt {attempt.attempt} of run {run.run_id} was complete and no longer is: {outcome.cause}",
-                           log=str(place / "log.txt"))
-    return Executed(run=run, attempt=attempt, outcome=outcome, folder=place, found=found)
+def _completed(folder: Path, run: Run, attempt: Attempt) -> Executed:
+    """An attempt that was complete, and must still be."""
+    found = judge(folder, run, attempt)
+    if not found.outcome.complete:
+        raise EngineFailed(f"attempt {attempt.attempt} of run {run.run_id} was complete and no longer is: {found.outcome.cause}",
+                           log=str(found.folder / "log.txt"))
+    return found
 
 
-def _outcome(folder: Path, run: Run, attempt: Attempt) -> outcomes.Outcome:
-    """What an attempt that has ended left."""
-    place = folder / str(attempt.attempt)
-    ended = base.Ended(exit_code=attempt.exit_code or 0, seconds=0.0)
-    return outcomes.read_outcome(place / "results", _algorithm_id(attempt), place / "journal.jsonl", ended,
-                                 log=place / "log.txt", mode=run.mode)
+def usable_intents(data: Path, market: Market, decisions: Decisions) -> tuple[list[Intent], tuple[Rejected, ...]]:
+    """All intents of the decisions, each under the ticker that the company's map file ends with, and the refused items.
 
-
-def _algorithm_id(attempt: Attempt) -> str:
-    return f"{attempt.run_id}-{attempt.attempt}"
-
-
-def _intents(data: Path, market: Market, decisions: Decisions) -> tuple[list[Intent], tuple[Rejected, ...]]:
-    """All intents of the decisions, each under the ticker that the company's map file ends with, and the refused items."""
+    Raises `BadInput` where none can be used.
+    """
     good: list[Intent] = []
     refused: list[Rejected] = []
     for snapshot in decisions.snapshots:
         found, bad = records.read_intents(data, snapshot.snapshot_id)
         refused += [replace(item, reason=f"{snapshot.snapshot_id}: {item.reason}") for item in bad]
         good += [replace(intent, symbol=_last_symbol(market, intent, snapshot.rebalance_date)) for intent in found]
+    if not good:
+        raise BadInput("no usable intent", where=f"strategy '{decisions.strategy}'", remedy="see the reasons in the intents files")
     return good, tuple(refused)
 
 
@@ -194,7 +135,8 @@ def _last_symbol(market: Market, intent: Intent, day: date) -> str:
     return instrument.last_symbol
 
 
-def _instruments(market: Market, intents: list[Intent]) -> tuple[Instrument, ...]:
+def instruments_of(market: Market, intents: list[Intent]) -> tuple[Instrument, ...]:
+    """The instruments of some intents, each once."""
     by_id = {intent.instrument_id: intent for intent in intents}
     return tuple(market.instrument(intent.symbol, intent.rebalance_date) for intent in by_id.values())
 
