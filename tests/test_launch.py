@@ -103,7 +103,7 @@ def test_an_engine_that_ignores_interrupts_is_killed(prepared, monkeypatch):
 
 @pytest.mark.parametrize(("damage", "said"), [
     (lambda folder: (folder / "results" / "r1-1.json").unlink(), "left no result"),
-    (lambda folder: (folder / "results" / "r1-1.json").write_text('{"state": {"Sta'), "left no result"),
+    (lambda folder: (folder / "results" / "r1-1.json").write_text('{"state": {"Sta'), "result is half-written"),
     (lambda folder: (folder / "results" / "log.txt").write_text("cut"), "log does not reach its end"),
     (lambda folder: (folder / "journal.jsonl").unlink(), "wrote no journal"),
     (lambda folder: cut(folder / "journal.jsonl", 9), "journal does not verify"),

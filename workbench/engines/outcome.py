@@ -1,6 +1,13 @@
-"""What an engine's attempt came to, judged by its files: the result's state, the log's end, and our journal, together."""
+"""What an engine's attempt came to, judged by its files: the result's state, the log's end, and our journal, together.
+
+The exit code decides nothing: real Lean's process usually aborts with 134 after all its work is written. (Lean,
+Launcher/Program.cs, Engine/Engine.cs, Engine/Results/BaseResultsHandler.cs, Common/Util/PythonUtil.cs.)
+"""
 
 import json
+import re
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -8,21 +15,87 @@ from typing import Any
 
 from workbench.algorithm import journal
 from workbench.engines.base import Ended
-from workbench.engines.log import read_log
-from workbench.errors import EngineFailed
+from workbench.engines.log import DEATH, LogLine, read_log
+from workbench.errors import AlgorithmFailed, EngineFailed, NoMarketData
 
 DONE = "Engine.Main(): Analysis Completed and Results Posted."
+INTERRUPTED = "Program.ExitKeyPress()"
+STALE = "fills after its last save may be missing from its own files; the journal has what the algorithm was told"
+USUAL = "GIL must always be released"       # how real Lean's process ends after success and failure alike
+SETTLING = 0.5          # seconds that a result may still be being written when the process has ended
+NAMED = 5               # missing files that a message names
+
+# How Lean says that it can't begin, and what that means. It says most of it on stderr alone, as an unhandled exception.
+STARTS = tuple((re.compile(pattern, re.DOTALL), meaning) for pattern, meaning in (
+    (r"Configuration file (\S.*?) does not exist", "there is no config file {0}, and Lean runs something else instead; "
+     "write the config before the launch"),
+    (r"Unrecognized (?:option|command or argument) '([^']*)'", "Lean does not know the option {0}; "
+     "this Lean is older or newer than the one the command is meant for"),
+    (r"Unable to find py file: ([^\n]+?)\s*(?:\n|$)", "there is no algorithm file {0}; see `algorithm-location` in the config"),
+    (r"Unable to locate any exports matching the requested typeName: (\S+?)\. Type", "Lean has no class {0}; a handler's name "
+     "in the config is wrong, or its DLL is not in the launcher's folder"),
+    (r"JsonReaderException: .*?Path '([^']*)'", "Lean can't read '{0}' in the config; a parameter may be text, a number or a "
+     "flag, and nothing nested"),
+    (r"Unable to locate symbol properties file: ([^\n]+?)\s*(?:\n|$)", "the data folder has no {0}; `market` must be a Lean data "
+     "folder, with market hours and symbol properties"),
+    (r"No module named '(pandas|numpy|wrapt)'", "the Python that Lean uses has no {0}; install it there, or set `lean_python` to "
+     "a Python 3.11 that has it"),
+    (r"(?:BadPythonDllException|Could not load (\S*python\S*)|Unable to load (\S*python\S*))", "Lean can't load Python; set "
+     "`lean_python` to the library of a Python 3.11 (libpython3.11.so, .dylib, python311.dll)"),
+    (r"framework '([^']+)', version '([^']+)'", "Lean needs {0} {1}; install that version of .NET"),
+    (r"Could not load file or assembly '([^',]+)", "Lean's folder lacks {0}; build Lean anew, or set `lean` to a complete folder"),
+    (r"Cannot connect to the Docker daemon", "Docker is not running; start it, or set `lean` to a launcher's folder"),
+    (r"(?:Unable to find image|No such image:?) '?([^'\s]+)", "Docker has no image {0}; pull it first"),
+))
+LEAN_PLACE = re.compile(r"  at (?P<where>\S+).*?\n? in (?P<file>[^\n/\\]+?): line (?P<line>\d+)", re.DOTALL)
+PYTHON_PLACE = re.compile(r'File "(?P<path>[^"\n]+)", line (?P<line>\d+)')
+SYNTAX_PLACE = re.compile(r"\((?P<file>[^()\s]+\.py), line (?P<line>\d+)\)")
+NOT_THE_ALGORITHM = re.compile(r"site-packages|engines[/\\]embedded|[/\\]python3[.\d]*[/\\]|AlgorithmImports\.py|^<")
+START_OF_ALGORITHM = re.compile(r"python module|algorithm initialization|Algorithm\.Initialize\(\)")
+PRICES = re.compile(r"/(?:tick|second|minute|hour|daily)/")
+POINTS = re.compile(r"Processing total of ([\d,.]+) data points")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What an engine left, judged by its files. `cause` says why it is not complete, in the engine's own words."""
+    """What an engine left, judged by its files. `cause` says why it is not complete, in the engine's own words.
+
+    `failure` says of what kind that is: stopped (by us or another), algorithm (it raised), data (there was none to run on) or
+    engine. `place` is the line of the algorithm's file that raised. `missing` are the price files asked for and not there.
+    """
 
     complete: bool
     cause: str | None
     statistics: tuple[tuple[str, str], ...] = ()
     end_equity: Decimal | None = None
     equity: tuple[tuple[int, Decimal], ...] = field(default=(), repr=False)       # UTC seconds, dollars
+    failure: str = ""
+    place: str = ""
+    missing: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """Everything that an attempt left, read once."""
+
+    ended: Ended
+    mode: str
+    result: dict[str, Any] | None           # None: no file
+    half: bool                              # there is a file, and it is not whole
+    lines: tuple[LogLine, ...]              # of the engine's own log
+    console: tuple[LogLine, ...]
+    failed: tuple[str, ...]                 # price files asked for and not found, and found
+    found: tuple[str, ...]
+    journal: Path
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return (self.result or {}).get("state") or {}
+
+    @property
+    def said(self) -> str:
+        """All that the log and the console say."""
+        return "\n".join(line.text for line in (*self.lines, *self.console))
 
 
 def read_outcome(
@@ -32,49 +105,144 @@ def read_outcome(
 
     `log` is where the engine's console went: some deaths are told nowhere else.
     """
-    result = _result(results / f"{algorithm_id}.json")
-    statistics = tuple((str(k), str(v)) for k, v in (result.get("statistics") or {}).items())
-    state = result.get("state") or {}
-    cause = _cause(result, state, results / "log.txt", journal_path, ended)
-    if cause is not None and ended.killed and mode != "backtest":
-        cause += "; it had to be killed: its last fills may be missing from its own files"
-    if not result and log is not None and (said := [line.text for line in read_log(log) if not line.level]):
-        cause = f"{cause}: {said[-1]}"
+    result, half = _result(results / f"{algorithm_id}.json")
+    left = _Left(ended=ended, mode=mode, result=result, half=half, lines=read_log(results / "log.txt"),
+                 console=read_log(log) if log is not None else (), failed=_requests(results, "failed"),
+                 found=_requests(results, "succeeded"), journal=journal_path)
+    failure, cause, place = _judge(left)
+    statistics = tuple((str(k), str(v)) for k, v in ((result or {}).get("statistics") or {}).items())
     end = dict(statistics).get("End Equity")
-    return Outcome(complete=cause is None, cause=cause, statistics=statistics,
-                   end_equity=Decimal(end) if end is not None else None, equity=_equity(result))
+    return Outcome(complete=not failure, cause=cause or None, failure=failure, place=place, statistics=statistics,
+                   end_equity=Decimal(end) if end is not None else None, equity=_equity(result or {}), missing=left.failed)
 
 
 def raise_failed(outcome: Outcome, log: Path) -> None:
-    """Raise `EngineFailed` with the cause and the log's last lines, unless the attempt is complete."""
-    if not outcome.complete:
-        raise EngineFailed(outcome.cause or "the engine left no result", log=str(log), tail=_tail(log))
+    """Raise what the outcome is, unless it is complete: `AlgorithmFailed`, `NoMarketData`, or `EngineFailed` for the rest.
+
+    With it come the cause, the place in the algorithm's file, and the last errors in the log.
+    """
+    if outcome.complete:
+        return
+    cause, tail = outcome.cause or "the engine left no result", _tail(log)
+    if outcome.failure == "algorithm":
+        raise AlgorithmFailed(cause, place=outcome.place, log=str(log), tail=tail)
+    kind = NoMarketData if outcome.failure == "data" else EngineFailed
+    raise kind(cause, log=str(log), tail=tail)
 
 
-def _cause(result: dict[str, Any], state: dict[str, Any], log: Path, journal_path: Path, ended: Ended) -> str | None:
-    if ended.stopped:
-        return f"stopped: {ended.stopped}"
-    if not result:
-        return f"the engine left no result (exit code {ended.exit_code})"
-    if state.get("RuntimeError"):
-        return str(state["RuntimeError"]).strip()
-    if state.get("Status") != "Completed":
-        return f"the engine's last state is {state.get('Status') or 'unknown'} (exit code {ended.exit_code})"
-    if not log.is_file() or DONE not in log.read_text(encoding="utf-8", errors="replace"):
-        return "the engine's log does not reach its end"
-    if not journal_path.is_file():
-        return "the algorithm wrote no journal"
-    verdict = journal.verify(journal.read_lines(str(journal_path)))
-    return None if verdict.good else f"the journal does not verify: {verdict.why}"
+def _judge(left: _Left) -> tuple[str, str, str]:
+    """The kind of failure, its cause, and the place in the algorithm: all empty where the attempt is complete."""
+    if left.ended.stopped:
+        killed = "; it did not go when asked and was killed" if left.ended.killed else ""
+        return "stopped", f"stopped: {left.ended.stopped}{killed}{_note_of_stale(left)}", ""
+    if left.result is None:
+        return "engine", _no_result(left), ""
+    if left.state.get("RuntimeError"):
+        return _runtime_error(left)
+    if left.state.get("Status") != "Completed":
+        return "engine", _unfinished(left), ""
+    if not any(line.text.startswith(DONE) for line in left.lines):
+        return "engine", "the engine's log does not reach its end", ""
+    if any(line.text.startswith(INTERRUPTED) for line in left.lines):
+        return "stopped", "stopped: interrupted from outside", ""       # the state says Completed, and half is missing
+    if left.mode == "backtest" and (lack := _lack_of_data(left)):
+        return "data", lack, ""
+    if not left.journal.is_file():
+        return "engine", "the algorithm wrote no journal", ""
+    verdict = journal.verify(journal.read_lines(str(left.journal)))
+    return ("", "", "") if verdict.good else ("engine", f"the journal does not verify: {verdict.why}", "")
 
 
-def _result(path: Path) -> dict[str, Any]:
-    """The result file, empty where it is missing or half-written."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes(), parse_float=Decimal)
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return found
+def _note_of_stale(left: _Left) -> str:
+    """Lean that does not get SIGINT, or does not heed it, leaves what it saved minutes before."""
+    if left.mode == "backtest" or left.state.get("Status") == "Completed":
+        return ""
+    return f"; it left no final result: {STALE}"
+
+
+def _no_result(left: _Left) -> str:
+    if left.half:
+        return f"the engine's result is half-written (exit code {left.ended.exit_code})"
+    if meaning := _start_failure(left):
+        return meaning
+    words = next((line.text.splitlines()[0] for line in left.console if line.text.startswith(DEATH) and USUAL not in line.text), "")
+    return f"the engine left no result (exit code {left.ended.exit_code})" + (f": {words}" if words else "")
+
+
+def _start_failure(left: _Left) -> str:
+    """Why Lean could not begin, in a sentence with its remedy, where it said what we know."""
+    for pattern, meaning in STARTS:
+        if match := pattern.search(left.said):
+            return meaning.format(*(group or "" for group in match.groups()))
+    return ""
+
+
+def _runtime_error(left: _Left) -> tuple[str, str, str]:
+    text, trace = str(left.state["RuntimeError"]), str(left.state.get("StackTrace") or "")
+    place = _place(trace) or _place(text) or _place("\n".join(line.text for line in left.lines if line.level == "ERROR"))
+    if not place and (meaning := _start_failure(left)):
+        return "engine", meaning, ""
+    cause = re.split(r"\s*\n\s*at ", text.strip())[0].strip()
+    return ("algorithm" if place or START_OF_ALGORITHM.search(text) else "engine"), cause, place
+
+
+def _place(text: str) -> str:
+    """The innermost line of the algorithm's own files that a traceback names, as `main.py:12`; empty for none.
+
+    Python's form has whole paths, Lean's rewritten one the file's name and `line 12` after the code; both innermost last.
+    """
+    frames = [(match["path"], match["line"]) for match in PYTHON_PLACE.finditer(text)]
+    frames += [(match["file"], match["line"]) for match in LEAN_PLACE.finditer(text)]
+    frames += [(match["file"], match["line"]) for match in SYNTAX_PLACE.finditer(text)]
+    own = [(path, line) for path, line in frames if not NOT_THE_ALGORITHM.search(path)]
+    return f"{Path(own[-1][0].replace(chr(92), '/')).name}:{own[-1][1]}" if own else ""
+
+
+def _unfinished(left: _Left) -> str:
+    state, code = left.state.get("Status") or "unknown", left.ended.exit_code
+    if left.mode != "backtest" and state == "Running":
+        return f"the engine was killed: its result is the copy of its last save (exit code {code}); {STALE}"
+    return f"the engine's last state is {state} (exit code {code})"
+
+
+def _lack_of_data(left: _Left) -> str:
+    """Whether it ran to its end on nothing: no price file was found, or none of those found has a row in these dates."""
+    statistics = (left.result or {}).get("statistics") or {}
+    if str(statistics.get("Total Orders", "0")) != "0":
+        return ""
+    if left.failed and not left.found:
+        more = f" and {len(left.failed) - NAMED} more" if len(left.failed) > NAMED else ""
+        return (f"the engine found no market data: {', '.join(left.failed[:NAMED])}{more} not in the data folder; "
+                "`workbench data check` says what it has")
+    points = [int(re.sub(r"\D", "", match[1])) for line in left.lines if (match := POINTS.search(line.text))]
+    if left.found and points and points[-1] <= len(left.found):
+        return (f"the engine found no market data: {', '.join(left.found[:NAMED])} hold nothing in the dates of the run "
+                f"({points[-1]} data points); `workbench data check` says what the data folder has")
+    return ""
+
+
+def _requests(results: Path, kind: str) -> tuple[str, ...]:
+    """The price files that the engine asked for and `failed` or `succeeded` to get, below the data folder."""
+    def lines() -> Iterator[str]:
+        for path in sorted(results.glob(f"{kind}-data-requests-*.txt")):
+            yield from path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+    return tuple(dict.fromkeys(line.strip().lstrip("/\\") for line in lines() if PRICES.search(line)))
+
+
+def _result(path: Path) -> tuple[dict[str, Any] | None, bool]:
+    """The result file and whether it is half-written: one that is being written is waited for, for a moment."""
+    until = time.monotonic() + SETTLING
+    while path.is_file():
+        try:
+            found = json.loads(path.read_bytes(), parse_float=Decimal)
+        except ValueError:
+            if time.monotonic() > until:
+                return None, True
+            time.sleep(SETTLING / 5)
+            continue
+        return (found, False) if isinstance(found, dict) else (None, True)
+    return None, False
 
 
 def _equity(result: dict[str, Any]) -> tuple[tuple[int, Decimal], ...]:
@@ -82,7 +250,9 @@ def _equity(result: dict[str, Any]) -> tuple[tuple[int, Decimal], ...]:
     return tuple((int(point[0]), Decimal(point[-1])) for point in series)
 
 
-def _tail(log: Path, lines: int = 12) -> str:
-    if not log.is_file():
-        return ""
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+def _tail(log: Path, count: int = 12) -> str:
+    """The last errors in the log; its last lines where there is none."""
+    lines = read_log(log)
+    errors = [line.text for line in lines if line.level in ("", "ERROR") and line.text and USUAL not in line.text]
+    chosen = errors or [line.text for line in lines]
+    return "\n".join("\n".join(chosen).splitlines()[-count:])
