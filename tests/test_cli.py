@@ -206,7 +206,7 @@ def test_doctor_says_what_is_there_and_what_to_do(project):
 
     assert done.returncode == 0
     assert checks["duckdb"][""] == "ok"
-    assert "embedded engine" in checks["lean"]["remedy"]
+    assert "embedded engine" in checks["lean launcher"]["remedy"]
 
 
 def test_data_check_exits_with_1_where_something_is_odd(project):

@@ -134,17 +134,18 @@ def launcher_config(job: Job, broker: Broker | None = None, extra: Mapping[str, 
     """
     broker = broker or Broker()
     name, section = _environment(job, broker)
-    paths = {"execution-intent-path": str(job.intents), "execution-params-path": str(job.params), "brokerage": IB}
+    paths = {"execution-intent-path": str(job.intents.absolute()), "execution-params-path": str(job.params.absolute()),
+             "brokerage": IB}
     config = {
         "environment": name,
         "algorithm-language": "Python",
-        "algorithm-location": str(job.algorithm),
+        "algorithm-location": str(job.algorithm.absolute()),
         "algorithm-type-name": "IntentExecution",
         "algorithm-id": job.algorithm_id,
         "backtest-name": job.algorithm_id,
-        "data-folder": f"{job.data_folder}/",
-        "results-destination-folder": str(job.results),
-        "object-store-root": str(job.results / "storage"),
+        "data-folder": f"{job.data_folder.absolute()}/",
+        "results-destination-folder": str(job.results.absolute()),
+        "object-store-root": str(job.results.absolute() / "storage"),
         "close-automatically": True,
         "debugging": False,
         "composer-dll-directory": ".",
@@ -173,16 +174,16 @@ def launcher_config(job: Job, broker: Broker | None = None, extra: Mapping[str, 
 def _parameters(job: Job) -> dict[str, str]:
     """What the algorithm is told beside its files, all text; the rest of a live day only where there is one."""
     told: dict[str, str] = {
-        "journal-path": str(job.journal), "run-id": job.run_id, "attempt": str(job.attempt), "mode": job.mode,
+        "journal-path": str(job.journal.absolute()), "run-id": job.run_id, "attempt": str(job.attempt), "mode": job.mode,
         "account": job.account, "start": job.start.isoformat(), "end": job.end.isoformat(), "cash": format(job.cash, "f"),
     }
     if job.mode == "backtest":
         return told
     told["leave-working"] = "true" if job.leave_working else "false"
     if job.resume is not None:
-        told["resume-path"] = str(job.resume)
+        told["resume-path"] = str(job.resume.absolute())
     if job.stop_file is not None:
-        told["stop-path"] = str(job.stop_file)
+        told["stop-path"] = str(job.stop_file.absolute())
     if job.deadline is not None:
         told["deadline"] = f"{job.deadline.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return told

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from workbench.errors import WorkbenchError
+from workbench.errors import BadInput, WorkbenchError
 from workbench.settings import Settings
 
 PACKAGES = ("duckdb", "papermill", "plotly", "ipywidgets", "voila", "pandas", "numpy", "skfolio", "bokeh-sampledata",
@@ -33,9 +33,10 @@ def examine(settings: Settings) -> tuple[Check, ...]:
     looks: list[Callable[[], Check]] = [
         _python, _bytecode, *[partial(_package, name) for name in PACKAGES],
         lambda: _folder("data folder", settings.data, "it is made when something is recorded; `workbench init` makes one"),
-        lambda: _market(settings), lambda: _store(settings), lambda: _notebooks(settings), _jupyter, _browser, _lean,
+        lambda: _market(settings), lambda: _store(settings), lambda: _notebooks(settings), _jupyter, _browser,
     ]
-    return tuple(look() for look in looks)
+    return (*(look() for look in looks), *_lean(settings), _python_library(settings), _leftovers(), _broker(settings),
+            _live(settings))
 
 
 def _python() -> Check:
@@ -114,9 +115,52 @@ def _browser() -> Check:
     return Check(name="chromium", state="good", found=found)
 
 
-def _lean() -> Check:
-    found = shutil.which("dotnet")
+def _lean(settings: Settings) -> tuple[Check, ...]:
+    """Each way to have Lean, and what it needs beside itself. All of it is optional: the embedded engine needs none."""
+    from workbench.engines import lean
+
+    return tuple(
+        Check(name=f"lean {one.kind}", state="good" if one.engine else "optional", remedy="" if one.engine else one.remedy,
+              found=f"{one.engine.version} in {one.place}" if one.engine else f"{one.missing} is missing ({one.place})")
+        for one in lean.look_for_lean(settings))
+
+
+def _python_library(settings: Settings) -> Check:
+    from workbench.engines import lean
+
+    name = "PYTHONNET_PYDLL"
+    try:
+        found = lean.find_python_library(settings)
+    except BadInput as error:
+        return Check(name=name, state="optional", found=error.problem, remedy=f"{error.where}: {error.remedy}")
     if found is None:
-        return Check(name="lean", state="optional", found="no dotnet on the PATH",
-                     remedy="the embedded engine runs everything but live trading; QuantConnect's Lean needs .NET")
-    return Check(name="lean", state="optional", found=f"dotnet at {found}", remedy="this version runs the embedded engine only")
+        return Check(name=name, state="optional", found=f"no {lean.PYTHON_LIBRARY} found",
+                     remedy="Lean's launcher needs a Python 3.11 with pandas and wrapt: set lean_python to its library")
+    return Check(name=name, state="good", found=str(found))
+
+
+def _leftovers() -> Check:
+    """A supervisor that was killed could not remove the file with the secrets that it gave to Lean."""
+    from workbench.engines.secrets import find_leftovers
+
+    found = find_leftovers()
+    if not found:
+        return Check(name="secrets", state="good", found="none left behind")
+    return Check(name="secrets", state="missing", found=f"left behind by a process that was killed: {', '.join(map(str, found))}",
+                 remedy="remove these folders; starting Lean removes them, too")
+
+
+def _broker(settings: Settings) -> Check:
+    if settings.ib_port is None:
+        return Check(name="ib connection", state="optional", found="no ib_port",
+                     remedy="set it to let us read executions and open orders ourselves after a crash")
+    return Check(name="ib connection", state="good",
+                 found=f"{settings.ib_host}:{settings.ib_port} as client {settings.ib_client_id} (not tried)")
+
+
+def _live(settings: Settings) -> Check:
+    account = settings.account or "none: Lean's own paper brokerage"
+    if not settings.allow_live:
+        return Check(name="live trading", state="optional", found=f"not allowed; account {account}",
+                     remedy="only with allow_live, and `workbench arm` for one account")
+    return Check(name="live trading", state="good", found=f"allowed by allow_live, once armed; account {account}")
