@@ -60,9 +60,9 @@ def read_sides(data: Path, a: str, b: str) -> tuple[Telling, Telling]:
     """
     one, other = find(data, a), find(data, b)
     if one.journal and other.journal:
-        return _heard(one), _heard(other)
+        return read_journal(one), read_journal(other)
     if _is_lean(one) and _is_lean(other):
-        return _told(one), _told(other)
+        return read_lean(one), read_lean(other)
     return _mixed(one), _mixed(other)
 
 
@@ -110,13 +110,13 @@ def _in_folder(folder: Path, name: str) -> Side:
         raise BadInput(f"results of {', '.join(sorted(ids))}", where=str(results), remedy=f"name one file, <id>{EVENTS}")
     if not ids and not found.is_file():
         raise BadInput(f"holds neither <id>{EVENTS} nor <id>.json nor journal.jsonl", where=str(folder))
-    side = _of_id(results, ids.pop(), name) if ids else Side(name=name)
+    side = of_id(results, ids.pop(), name) if ids else Side(name=name)
     return replace(side, journal=found if found.is_file() else None)
 
 
 def _file(path: Path, name: str) -> Side:
     if path.name.endswith(EVENTS):
-        side = _of_id(path.parent, _algorithm_id(path), name)
+        side = of_id(path.parent, _algorithm_id(path), name)
         return replace(side, events=(path,))
     with path.open("rb") as source:
         first = source.readline()
@@ -125,7 +125,8 @@ def _file(path: Path, name: str) -> Side:
     return Side(name=name, journal=path)
 
 
-def _of_id(folder: Path, algorithm_id: str, name: str) -> Side:
+def of_id(folder: Path, algorithm_id: str, name: str) -> Side:
+    """Lean's files of one run in a folder: its order events, live a file a day, and its result; none where there are none."""
     result = folder / f"{algorithm_id}.json"
     events = tuple(path for path in sorted(folder.glob(f"*{EVENTS}")) if _algorithm_id(path) == algorithm_id)
     return Side(name=name, events=events, result=result if result.is_file() else None)
@@ -141,7 +142,7 @@ def _with_results(folder: Path) -> set[str]:
 
 
 def _mixed(side: Side) -> Telling:
-    return _heard(side) if side.journal else in_our_words(_told(side))
+    return read_journal(side) if side.journal else in_our_words(read_lean(side))
 
 
 def _is_lean(side: Side) -> bool:
@@ -150,11 +151,14 @@ def _is_lean(side: Side) -> bool:
 
 # Lean's files.
 
-def _told(side: Side) -> Telling:
-    """What Lean's files tell."""
+def read_lean(side: Side) -> Telling:
+    """What Lean's files tell. Raises `BadInput` for one that can't be read, or is not whole.
+
+    Live, an event may stand in the files of two days: it is told once.
+    """
     result: Mapping[str, Any] = {} if side.result is None else files.read_json(side.result)
     orders = result.get("orders") or {}
-    events = [item for path in side.events for item in _items(path)]
+    events = _once(map(_items, side.events))
     return Telling(
         name=side.name, form=LEAN, events=tuple(_lean_event(place, item, orders) for place, item in enumerate(events, start=1)),
         fields=LEAN_TELLS | ({"type", "tag"} if orders else set()), statistics=_printed(result), end=_worth(result),
@@ -166,6 +170,16 @@ def _items(path: Path) -> list[Any]:
     found = files.read_json(path)
     if not isinstance(found, list):
         raise BadInput("must hold a list of order events", where=str(path))
+    return found
+
+
+def _once(told: Iterable[list[Any]]) -> list[Any]:
+    """The events of several files, without what an earlier one tells word for word. Under the same id, ids begin again with a
+    process, may stand another event: that one stays."""
+    found: list[Any] = []
+    for items in told:
+        known = {str(item.get("id")): item for item in found if isinstance(item, dict)}
+        found += [item for item in items if not isinstance(item, dict) or known.get(str(item.get("id"))) != item]
     return found
 
 
@@ -208,7 +222,7 @@ def _in_our_words(values: Mapping[str, Any]) -> dict[str, Any]:
 
 # A journal.
 
-def _heard(side: Side) -> Telling:
+def read_journal(side: Side) -> Telling:
     """What a journal tells, and the statistics of the result beside it."""
     assert side.journal is not None
     lines = tuple(_lines(side.journal))
