@@ -75,7 +75,7 @@ def find_engine(name: str) -> Engine:
     if name == "embedded":
         return Engine(name=name, version=f"{__version__}+{_sources_digest()}",
                       command=(sys.executable, "-m", "workbench.engines.embedded"))
-    raise UnknownName("engine", name, ("embedded",))
+    raise UnknownName("engine", name, ("embedded", "lean"))
 
 
 def algorithm_sha256() -> str:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import files
-from workbench.engines import base
 from workbench.errors import BadInput, NotRecorded
 from workbench.market.folder import Market
 from workbench.running import decision, rebalance, records
+from workbench.running.attempt import Executed, configure, find_engine
 from workbench.running.evidence import gather
 from workbench.running.preview import Preview, preview
-from workbench.running.rebalance import Executed, Progress
+from workbench.running.rebalance import Progress
 from workbench.running.records import Decisions
 from workbench.settings import Settings, read_settings
 from workbench.store import Store
@@ -144,7 +144,7 @@ class Desk:
         """Write the request of a backtest over all these decisions, and the config of its next attempt; start nothing."""
         run = self._prepare(decisions, params, engine, cash)
         if not records.attempts(self.data, run.run_id):
-            rebalance.configure(self.data, self.market, run)
+            configure(self.data, self.market, run, self.settings)
         self.store.index(self.data)
         return run
 
@@ -153,8 +153,9 @@ class Desk:
         """Trade all these decisions in one backtest from cash, or find the run that already did."""
         run = self._prepare(decisions, params, engine, cash)
         try:
-            return rebalance.execute(self.data, self.market, run, engine=base.find_engine(run.engine),
-                                     timeout=self.settings.engine_timeout, progress=progress)
+            return rebalance.execute(self.data, self.market, run, engine=find_engine(run.engine, self.settings),
+                                     settings=self.settings, progress=progress,
+                                     store=self.store if run.engine == "lean" else None)     # ours is over too soon to follow
         finally:
             self.store.index(self.data)
 
@@ -221,7 +222,7 @@ class Desk:
 
     def _prepare(self, decisions: Decisions, params: ExecutionParams | None, engine: str | None, cash: Decimal | None) -> Run:
         return rebalance.prepare(self.data, self.market, decisions, params or ExecutionParams(),
-                                 engine=base.find_engine(engine or self.settings.engine), cash=cash or self.settings.cash)
+                                 engine=find_engine(engine or self.settings.engine, self.settings), cash=cash or self.settings.cash)
 
     def _before(self, snapshot: Snapshot) -> Snapshot | None:
         """The strategy's decision before this one, if any is recorded."""

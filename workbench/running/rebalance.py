@@ -1,9 +1,7 @@
 """Running: from recorded decisions to an engine's attempt and its outcome. Asking for the same run twice finds the first."""
 
-import os
-import platform
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +12,14 @@ from workbench import files
 from workbench.algorithm.journal import to_json
 from workbench.engines import base
 from workbench.engines import outcome as outcomes
-from workbench.engines.config import Job, launcher_config
+from workbench.engines.log import LogLine
 from workbench.errors import BadInput, EngineFailed, NotRecorded
 from workbench.market.folder import Market
 from workbench.running import records
+from workbench.running.attempt import Executed, Watch, configure, judge, supervise
 from workbench.running.records import Decisions
+from workbench.settings import Settings
+from workbench.store import Store
 from workbench.words import run as runs
 from workbench.words.instrument import Instrument
 from workbench.words.intent import Intent, Rejected
