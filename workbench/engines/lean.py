@@ -239,18 +239,19 @@ def _find_dotnet() -> str | None:
 
 
 def _python_libraries() -> Iterator[Path]:
-    """Where the library of a Python 3.11 may lie: this one's, conda's, the one on the PATH, a package manager's."""
+    """Where the library of a Python 3.11 may lie: the active conda's, ours, the PATH's, and the usual places of the others."""
+    if conda := os.environ.get("CONDA_PREFIX"):
+        yield from _libraries_in(Path(conda), None)
     if sys.version_info[:2] == (3, 11):
         yield from _libraries_in(Path(sys.base_prefix), sysconfig.get_config_var("LIBDIR"))
-    for conda in (os.environ.get("CONDA_PREFIX"), Path.home() / "miniconda3", Path.home() / "anaconda3", "/opt/miniconda3"):
-        if conda:
-            yield from _libraries_in(Path(conda), None)
     python = shutil.which("python3.11")
     code = "import sys, sysconfig; print(sys.base_prefix); print(sysconfig.get_config_var('LIBDIR') or '')"
     said = _ask(python, "-c", code) if python else None
     if said is not None:
-        prefix, _, folder = said.partition("\n")
-        yield from _libraries_in(Path(prefix), folder)
+        base_prefix, _, folder = said.partition("\n")
+        yield from _libraries_in(Path(base_prefix), folder)
+    for prefix in (Path.home() / "miniconda3", Path.home() / "anaconda3", Path("/opt/miniconda3")):
+        yield from _libraries_in(prefix, None)
     for brew in ("/opt/homebrew/opt/python@3.11", "/usr/local/opt/python@3.11"):
         yield Path(brew, "Frameworks/Python.framework/Versions/3.11/lib", PYTHON_LIBRARY)
 
