@@ -42,7 +42,7 @@ STARTS = tuple((re.compile(pattern, re.DOTALL), meaning) for pattern, meaning in
      "a Python 3.11 that has it"),
     (r"(?:BadPythonDllException|Could not load (\S*python\S*)|Unable to load (\S*python\S*))", "Lean can't load Python; set "
      "`lean_python` to the library of a Python 3.11 (libpython3.11.so, .dylib, python311.dll)"),
-    (r"framework '([^']+)', version '([^']+)'", "Lean needs {0} {1}; install that version of .NET"),
+    (r"[Ff]ramework:? '([^']+)', version '([^']+)'", "Lean needs {0} {1}; install that version of .NET"),
     (r"Could not load file or assembly '([^',]+)", "Lean's folder lacks {0}; build Lean anew, or set `lean` to a complete folder"),
     (r"Cannot connect to the Docker daemon", "Docker is not running; start it, or set `lean` to a launcher's folder"),
     (r"(?:Unable to find image|No such image:?) '?([^'\s]+)", "Docker has no image {0}; pull it first"),
@@ -162,11 +162,11 @@ def _note_of_stale(left: _Left) -> str:
 
 def _no_result(left: _Left) -> str:
     if left.half:
-        return f"the engine's result is half-written (exit code {left.ended.exit_code})"
+        return f"the engine's result is half-written ({_exit(left)})"
     if meaning := _start_failure(left):
         return meaning
-    words = next((line.text.splitlines()[0] for line in left.console if line.text.startswith(DEATH) and USUAL not in line.text), "")
-    return f"the engine left no result (exit code {left.ended.exit_code})" + (f": {words}" if words else "")
+    words = next((line.text.splitlines()[0] for line in left.console if not line.level and USUAL not in line.text), "")
+    return f"the engine left no result ({_exit(left)})" + (f": {words.removeprefix(DEATH[0]).strip()}" if words else "")
 
 
 def _start_failure(left: _Left) -> str:
@@ -199,10 +199,19 @@ def _place(text: str) -> str:
 
 
 def _unfinished(left: _Left) -> str:
-    state, code = left.state.get("Status") or "unknown", left.ended.exit_code
-    if left.mode != "backtest" and state == "Running":
-        return f"the engine was killed: its result is the copy of its last save (exit code {code}); {STALE}"
-    return f"the engine's last state is {state} (exit code {code})"
+    state = left.state.get("Status") or "unknown"
+    if state == "Running":      # a final result never says so
+        rest = f"; {STALE}" if left.mode != "backtest" else ""
+        return f"the engine was killed: its result is the copy of its last save ({_exit(left)}){rest}"
+    return f"the engine's last state is {state} ({_exit(left)})"
+
+
+def _exit(left: _Left) -> str:
+    """How the process ended, in words. Python gives a signal as a negative number, shells and docker as 128 and more."""
+    code = left.ended.exit_code
+    if code in (-9, 137):
+        return "killed from outside, often for want of memory"
+    return f"exit code {code}"
 
 
 def _lack_of_data(left: _Left) -> str:
