@@ -72,6 +72,8 @@ config["environment"] = name
 for key, default in {"job-user-id": "4711", "api-access-token": "of-lean-login", "ib-tws-dir": "/root/Jts"}.items():
     if config.get(key, "") == "":
         config[key] = default
+if SAID[0] == "live" and not {**config, **config["environments"][name]}["ib-account"]:
+    sys.exit("You are missing the following option: --ib-account")
 config |= {"algorithm-location": f"/LeanCLI/{project.name}", "algorithm-type-name": project.stem, "parameters": {},
            "data-folder": "/Lean/Data", "results-destination-folder": "/Results", "object-store-root": "/Storage",
            "algorithm-id": "1123456789"}

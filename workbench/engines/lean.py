@@ -40,6 +40,7 @@ GET = ("build it from github.com/QuantConnect/Lean with .NET, or `docker pull qu
        "the embedded engine needs none of them")
 GET_DOTNET = "install the .NET 9 SDK and put `dotnet` on the PATH"
 CACHE = ".lean-versions.json"
+SOME_ACCOUNT = "DU0000000"      # lean-cli asks for one where IB only gives the prices, too; Lean reads ours, which is none
 IN_CONTAINER = {"PYTHONPYCACHEPREFIX": "/tmp/pycache"}      # the algorithm's folder is there to read only
 CONTAINER_TWS = "/root/Jts"                                  # where Lean's image has IB Gateway, as lean-cli knows
 
@@ -360,6 +361,8 @@ def _cli_config(given: dict[str, Any], container: str) -> dict[str, Any]:
             flat.pop(key, None)
     name = str(given["environment"])
     section = {**given["environments"][name], "history-provider": ["SubscriptionDataReaderHistoryProvider"]}
+    if flat.get("ib-account") == "":
+        section["ib-account"] = SOME_ACCOUNT
     return {
         **flat, "data-folder": "data", "container-name": container, "environment": name,
         "file-database-last-update": f"{datetime.now(UTC):%m/%d/%Y %H:%M:%S}",
