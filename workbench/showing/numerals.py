@@ -3,7 +3,7 @@
 What is not known is the word for it, never a blank and never 0. A minus is a minus sign, so that columns of figures align.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 UNKNOWN = "unknown"
@@ -67,6 +67,19 @@ def day(value: date) -> str:
 def moment(value: datetime | None) -> str:
     """An instant, in UTC: 2012-01-03 21:00:00 UTC."""
     return UNKNOWN if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def ago(value: timedelta | None) -> str:
+    """How long since something: 4 s, 3 min, 2 h 05 min, 3 days."""
+    if value is None:
+        return UNKNOWN
+    seconds = int(value.total_seconds())
+    if seconds < 100:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes < 2880 else f"{minutes // 1440} days"
 
 
 def plain(value: object) -> str:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 HERE = Path(__file__).parent
-WRITTEN = {name: getattr(numerals, name) for name in ("bps", "change", "day", "dollars", "exact", "moment", "percent", "plain",
-                                                      "price", "ratio", "shares")}
+WRITTEN = {name: getattr(numerals, name) for name in ("ago", "bps", "change", "day", "dollars", "exact", "moment", "percent",
+                                                      "plain", "price", "ratio", "shares")}
 
 
 @cache
