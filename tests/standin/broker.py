@@ -210,7 +210,8 @@ class Broker:
         state["executions"].append({
             **{name: order[name] for name in ("order_id", "perm_id", "client_id", "order_ref", "symbol", "instrument_id")},
             "exec_id": exec_id, "side": "BUY" if quantity > 0 else "SELL", "quantity": plain(abs(part)), "price": plain(fill[1]),
-            "cum_quantity": plain(abs(filled + part)), "occurred_at": stamp(moment), "fee": plain(fee), "account": state["account"]})
+            "cum_quantity": plain(abs(filled + part)), "occurred_at": stamp(moment), "fee": plain(fee),
+            "account": state["account"]})
         self._book(state, order, part, fill[1], fee)
         return Report(order["order_id"], order["symbol"], part, fill[1], fee, part == left, exec_id)
 

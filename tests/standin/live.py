@@ -369,7 +369,7 @@ class FuncSecuritySeeder(ClrObject):
         """Remember that it is asked for; the price comes with the data folder."""
         security = face._security
         if list(self._function(face)):
-            LiveAlgorithm._starting.seeded.add(security.index)     # type: ignore[union-attr]
+            face._run.seeded.add(security.index)
 
 
 class BrokerageModelSecurityInitializer(Initializer):
