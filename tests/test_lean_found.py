@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.standin_fixtures import give, make_lean
 from workbench import files
 from workbench.algorithm.journal import to_json
 from workbench.engines import base, contained, lean
@@ -38,6 +39,10 @@ with open(HOME / "calls.jsonl", "a") as out:
     out.write(json.dumps([Path(sys.argv[0]).name, *SAID]) + "\\n")
 def value(option):
     return SAID[SAID.index(option) + 1]
+def contain(config):        # what the image runs, where a test has given it something to run
+    if "LAUNCHER" in os.environ:
+        os.chdir(os.environ["LAUNCHER"])
+        os.execv(HOME / "lean" / "bin" / "dotnet", ["dotnet", "QuantConnect.Lean.Launcher.dll", "--config", str(config)])
 """
 # Images are files; a container is a folder with the arguments it was made from, and the signals that it was sent.
 DOCKER = NOTE + """
@@ -56,6 +61,7 @@ if SAID[0] == "run":
     for mount in mounts:
         assert os.path.isdir(mount["source"]), "bind source path does not exist: " + mount["source"]
     (HOME / "inside.json").write_text(Path(value("--config")).read_text())
+    contain(value("--config"))
 """
 # Of lean-cli: what it does to the config before a container sees it, and to its container when it is interrupted.
 LEAN_CLI = NOTE + """
@@ -92,6 +98,13 @@ if os.environ.get("STAYS"):
     while not (container / "SIGINT").exists():
         time.sleep(0.01)
     (HOME / "graceful").touch()
+flat, part = dict(config), config       # the stand-in for Lean looks one environment deep, Lean itself to the last
+while part.get("environment") in part.get("environments", {}):
+    part = part["environments"][part["environment"]]
+    flat |= part
+if "LAUNCHER" in os.environ:
+    (HOME / "inside.json").write_text(json.dumps(flat | {"environment": "", "environments": {}}))
+contain(HOME / "inside.json")
 sys.exit(1)
 """
 
@@ -491,6 +504,26 @@ def test_an_exit_code_of_a_signal_is_told_as_a_shell_does(machine):
     code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 
     assert contained.main("docker", "none", [sys.executable, "-c", code]) == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("kind", ["launcher", "docker", "cli"])
+def test_an_attempt_comes_to_its_end_with_every_kind(machine, kind):
+    """From the settings to the outcome: the stand-in for Lean reads what each kind hands it; what is kept has no secret."""
+    made = make_lean(machine.home / "lean")
+    machine.image()
+    machine.program("lean", LEAN_CLI)
+    (machine.bin / "dotnet").symlink_to(made.bin / "dotnet")
+    machine.monkeypatch.setenv("LAUNCHER", str(made.folder))
+    given = give(machine.home / "run" / "1", changes={"polygon-api-key": "secret:POLYGON"})
+    engine = lean.find_lean(machine.settings(lean=str(made.folder) if kind == "launcher" else kind))
+    with private_config(given.config, Secrets(values=(("POLYGON", "p0lygon"),))) as config:
+        _, outcome, _ = given.launch(lean.start(engine, given.job, config))
+    (machine.home / "inside.json").unlink(missing_ok=True)
+    left = b"".join(path.read_bytes() for path in machine.home.rglob("*") if path.is_file())
+
+    assert outcome.complete, outcome.cause
+    assert outcome.end_equity is not None
+    assert b"p0lygon" not in left
 
 
 def test_the_embedded_engine_is_started_by_the_same_call(machine):
