@@ -6,11 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from tests.standin_fixtures import lean as lean
+from workbench import files
 from workbench.engines import base
 from workbench.errors import BadInput, EngineFailed, UnknownName
 from workbench.running import records
 from workbench.running.comparison import compare_engines
 from workbench.running.desk import Desk
+from workbench.settings import read_settings
 
 WEIGHTS = "date,symbol,weight\n2020-03-02,ALFA,0.4\n2020-03-02,BETA,0.3\n2020-03-05,ALFA,0.1\n2020-03-05,GAMA,0.5\n"
 
@@ -36,10 +39,14 @@ sys.exit(main())
 
 @pytest.fixture
 def desk(tmp_path, invented):
+    return decided(tmp_path, read_settings(tmp_path, data=tmp_path / "data", market=invented))
+
+
+def decided(folder, settings):
     """A desk with decisions on two dates."""
-    desk = Desk(tmp_path / "data", market=invented)
-    (tmp_path / "mine.csv").write_text(WEIGHTS)
-    desk.decide_weights(tmp_path / "mine.csv")
+    desk = Desk(settings=settings)
+    (folder / "mine.csv").write_text(WEIGHTS)
+    desk.decide_weights(folder / "mine.csv")
     return desk
 
 
@@ -114,3 +121,13 @@ def test_an_engine_that_fails_says_so(desk):
         compare_engines(desk, desk.decisions("mine"), engines=("embedded", broken))
 
     assert sorted(desk.runs()["state"]) == ["completed", "failed"]
+
+
+def test_real_lean_s_launcher_is_the_other_side(tmp_path, invented, lean):
+    """Found on this machine, started as it wants to be, and its own files held against the journal: here a stand-in for it."""
+    desk = decided(tmp_path, read_settings(tmp_path, data=tmp_path / "data", market=invented, lean=lean.folder))
+    a, b, found = compare_engines(desk, desk.decisions("mine"))
+
+    assert (a.run.engine, b.run.engine) == ("embedded", "lean")
+    assert found.equal, found.verdict
+    assert files.read_json(b.folder / "differences.json")["none"] is True

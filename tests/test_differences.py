@@ -11,6 +11,7 @@ import pytest
 from algorithm_fixtures import trade
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live_days import Day
 from store_fixtures import instrument, lean_event, put
 
 from workbench.algorithm.journal import Journal, to_json
@@ -63,7 +64,7 @@ def test_a_run_in_good_order_has_none(attempt):
     assert found.verdict == "none, over 10 order events"
     assert dict(found.counts) == {"journal": 10, "order events": 10, "orders": 5}
     assert [one.name for one in found.end] == ["fills", "fees", "fees as printed", "equity"]
-    assert (written["schema"], written["none"], written["differences"], written["unreadable"]) == ("differences/1", True, [], [])
+    assert (written["schema"], written["none"], written["found"], written["unreadable"]) == ("differences/1", True, [], [])
 
 
 @settings(max_examples=12)
@@ -363,6 +364,29 @@ def test_a_killed_process_leaves_a_result_that_is_not_the_last_word(live):
 
     assert (found.found, found.none) == ((), False)
     assert found.verdict == f"not known: result: {ID}.json was not written at the end (its state is Running)"
+
+
+# A day under the stand-in for Lean's launcher.
+
+def test_a_live_day_agrees_in_all_its_files(tmp_path):
+    """Announced, filled in parts, and ended: journal, the day's file, the log, the result's orders, cash and shares."""
+    lived = Day(tmp_path, {"ALFA": 0.3, "BETA": 0.2}).live(fault="partial-fills")
+    found = compare_with_lean(lived.folder / "results", "r0-1", lived.journal)
+
+    assert found.none, found.verdict
+    assert dict(found.counts) == {"journal": 6, "order events": 6, "log": 6, "orders": 2}
+    assert {"fills", "fees", "cash", "shares ALFA", "shares BETA"} <= {one.name for one in found.end}
+
+
+def test_a_day_that_was_killed_does_not(tmp_path):
+    """Its file of events was written before the last fill, its result while it ran; the journal and the log tell of the fill."""
+    lived = Day(tmp_path, {"ALFA": 0.3, "BETA": 0.2}).live(fault="killed-after:1")
+    found = compare_with_lean(lived.folder / "results", "r0-1", lived.journal)
+
+    assert lived.code == -9
+    assert not found.none
+    assert dict(found.counts)["log"] == dict(found.counts)["journal"]
+    assert any("not written at the end" in reason for reason in found.unreadable)
 
 
 # Real Lean.

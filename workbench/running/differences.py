@@ -95,7 +95,7 @@ class Differences:
         return {
             "schema": SCHEMA, "algorithm_id": self.algorithm_id, "none": self.none, "verdict": self.verdict,
             "counts": dict(self.counts),
-            "differences": [{"where": one.where, "field": one.field, "told": dict(one.told)} for one in self.found],
+            "found": [{"where": one.where, "field": one.field, "told": dict(one.told)} for one in self.found],
             "more": self.more,
             "end": [{"name": one.name, "lean": one.a, "journal": one.b, "equal": one.equal} for one in self.end],
             "unreadable": self.unreadable, "left_out": self.left_out,
