@@ -8,9 +8,9 @@ heeded and SIGTERM not, and the abort at the end of everything. From the environ
     STANDIN_SECONDS  how long the run takes; 0
     STANDIN_SAVE     seconds until the first mid-run save; 5, as Lean's
     STANDIN_REPLAY   a folder that real Lean left, to be told instead of a run
-    STANDIN_EXIT     `designed`: exit codes 0 and 1, and no abort
+    STANDIN_CODES    `designed`: exit codes 0 and 1, and no abort
 
-Paper and live are `live.py`'s.
+Paper and live are `live.py`'s, which has faults of its own.
 """
 
 import contextlib
@@ -312,7 +312,7 @@ class Telling:
     def _run(self) -> None:
         pause = float(os.environ.get("STANDIN_SECONDS", "0")) / STEPS
         for step in range(1, STEPS + 1):
-            time.sleep(pause)
+            self._wait(pause)
             self._tell_journal(len(self.lines) * step // STEPS)
             wait = self.wait_for_save if self.saved == self.begun else SAVE_AGAIN
             if time.monotonic() - self.saved >= wait:
@@ -322,6 +322,12 @@ class Telling:
             if self.interrupted is not None:
                 self.events = self.events[:len(self.events) * step // STEPS]
                 return
+
+    def _wait(self, seconds: float) -> None:
+        """Until then, or until SIGINT."""
+        until = time.monotonic() + seconds
+        while self.interrupted is None and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.02))
 
     def _go_wrong(self, step: int) -> None:
         """Half-way: the process aborts, is killed, or says nothing more."""
@@ -440,7 +446,7 @@ def lean_trace(trace: str) -> str:
 def end(completed: bool) -> NoReturn:
     """As every run of the real one was seen to end, whatever came of it; or by the codes that it was meant to give."""
     sys.stdout.flush()
-    if os.environ.get("STANDIN_EXIT") == "designed":
+    if os.environ.get("STANDIN_CODES") == "designed":
         LOG.trace("Program.Main(): Exiting Lean...")
         os._exit(0 if completed else 1)
     die(GIL)

@@ -167,7 +167,7 @@ def main(arguments: Iterable[str]) -> None:
     try:
         keeper = Keeper(command, cwd, log)
     except OSError as error:
-        say(f"failed {error.strerror or error}: {error.filename or command[0]}")
+        say(f"failed {error.filename or command[0]}: {error.strerror or error}")
         return
     send = keeper.send
     for name in waiting:

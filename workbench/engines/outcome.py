@@ -6,6 +6,7 @@ Launcher/Program.cs, Engine/Engine.cs, Engine/Results/BaseResultsHandler.cs, Com
 
 import json
 import re
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ STARTS = tuple((re.compile(pattern, re.DOTALL), meaning) for pattern, meaning in
      "folder, with market hours and symbol properties"),
     (r"No module named '(pandas|numpy|wrapt)'", "the Python that Lean uses has no {0}; install it there, or set `lean_python` to "
      "a Python 3.11 that has it"),
+    (r"No module named 'AlgorithmImports'", "Lean does not find its own AlgorithmImports.py; it must be started in the launcher's "
+     "folder, which holds that file"),
     (r"(?:BadPythonDllException|Could not load (\S*python\S*)|Unable to load (\S*python\S*))", "Lean can't load Python; set "
      "`lean_python` to the library of a Python 3.11 (libpython3.11.so, .dylib, python311.dll)"),
     (r"[Ff]ramework:? '([^']+)', version '([^']+)'", "Lean needs {0} {1}; install that version of .NET"),
@@ -163,16 +166,16 @@ def _note_of_stale(left: _Left) -> str:
 def _no_result(left: _Left) -> str:
     if left.half:
         return f"the engine's result is half-written ({_exit(left)})"
-    if meaning := _start_failure(left):
+    if meaning := _start_failure(left.said):
         return meaning
     words = next((line.text.splitlines()[0] for line in left.console if not line.level and USUAL not in line.text), "")
     return f"the engine left no result ({_exit(left)})" + (f": {words.removeprefix(DEATH[0]).strip()}" if words else "")
 
 
-def _start_failure(left: _Left) -> str:
+def _start_failure(said: str) -> str:
     """Why Lean could not begin, in a sentence with its remedy, where it said what we know."""
     for pattern, meaning in STARTS:
-        if match := pattern.search(left.said):
+        if match := pattern.search(said):
             return meaning.format(*(group or "" for group in match.groups()))
     return ""
 
@@ -180,7 +183,7 @@ def _start_failure(left: _Left) -> str:
 def _runtime_error(left: _Left) -> tuple[str, str, str]:
     text, trace = str(left.state["RuntimeError"]), str(left.state.get("StackTrace") or "")
     place = _place(trace) or _place(text) or _place("\n".join(line.text for line in left.lines if line.level == "ERROR"))
-    if not place and (meaning := _start_failure(left)):
+    if meaning := _start_failure(text if place else left.said):
         return "engine", meaning, ""
     cause = re.split(r"\s*\n\s*at ", text.strip())[0].strip()
     return ("algorithm" if place or START_OF_ALGORITHM.search(text) else "engine"), cause, place
@@ -209,9 +212,10 @@ def _unfinished(left: _Left) -> str:
 def _exit(left: _Left) -> str:
     """How the process ended, in words. Python gives a signal as a negative number, shells and docker as 128 and more."""
     code = left.ended.exit_code
-    if code in (-9, 137):
+    number = -code if code < 0 else code - 128
+    if number == signal.SIGKILL:
         return "killed from outside, often for want of memory"
-    return f"exit code {code}"
+    return f"exit code {code}" + (f", {signal.Signals(number).name}" if number in signal.valid_signals() and number > 0 else "")
 
 
 def _lack_of_data(left: _Left) -> str:
