@@ -38,7 +38,7 @@ PATIENCE = 20.0         # seconds that docker and lean-cli may take to say what 
 PYTHON_LIBRARY = {"win32": "python311.dll", "darwin": "libpython3.11.dylib"}.get(sys.platform, "libpython3.11.so")
 GET = ("build it from github.com/QuantConnect/Lean with .NET, or `docker pull quantconnect/lean`, or `pip install lean`; "
        "the embedded engine needs none of them")
-GET_DOTNET = "install the .NET 9 SDK and put `dotnet` on the PATH"
+GET_DOTNET = "install the .NET that this Lean was built for, and put `dotnet` on the PATH"
 CACHE = ".lean-versions.json"
 SOME_ACCOUNT = "DU0000000"      # lean-cli asks for one where IB only gives the prices, too; Lean reads ours, which is none
 IN_CONTAINER = {"PYTHONPYCACHEPREFIX": "/tmp/pycache"}      # the algorithm's folder is there to read only
