@@ -75,7 +75,7 @@ project = Path(SAID[2] if SAID[0] == "live" else SAID[1])
 config = json.loads(config_file.read_text())
 name = value("--environment") if SAID[0] == "live" else "backtesting"
 config["environment"] = name
-for key, default in {"job-user-id": "4711", "api-access-token": "of-lean-login", "ib-tws-dir": "/root/Jts"}.items():
+for key, default in {"job-user-id": "4711", "api-access-token": "of-lean-login", "ib-tws-dir": "in the image"}.items():
     if config.get(key, "") == "":
         config[key] = default
 if SAID[0] == "live" and not {**config, **config["environments"][name]}["ib-account"]:
@@ -397,7 +397,7 @@ def test_a_container_with_ib_is_told_where_its_gateway_is(machine):
     files.write(config, to_json(launcher_config(job, Broker(tws_dir="/jts"))))
     commands.append(lean.start(engine, job, config).command)
 
-    assert commands[0][-2:] == ("--ib-tws-dir", "/root/Jts")
+    assert commands[0][-2:] == ("--ib-tws-dir", lean.CONTAINER_TWS)
     assert "--ib-tws-dir" not in commands[1]
 
 

@@ -17,7 +17,7 @@ import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from workbench import files
@@ -42,7 +42,7 @@ GET_DOTNET = "install the .NET that this Lean was built for, and put `dotnet` on
 CACHE = ".lean-versions.json"
 SOME_ACCOUNT = "DU0000000"      # lean-cli asks for one where IB only gives the prices, too; Lean reads ours, which is none
 IN_CONTAINER = {"PYTHONPYCACHEPREFIX": "/tmp/pycache"}      # the algorithm's folder is there to read only
-CONTAINER_TWS = "/root/Jts"                                  # where Lean's image has IB Gateway, as lean-cli knows
+CONTAINER_TWS = str(PurePosixPath("/", "root", "Jts"))      # where lean-cli has Lean's image look for IB Gateway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
