@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from algorithm_fixtures import identify, item_of, new_york
+from algorithm_fixtures import identify, item_of, new_york, price_before
 from hypothesis import given
 from hypothesis import strategies as st
 from live_days import INTERRUPTED, Day, Lived
@@ -322,6 +322,43 @@ def test_what_comes_after_the_last_line_is_in_the_engines_log(tmp_path):
     assert len(day.broker["executions"]) == 1
 
 
+NEVER_LATE = """def _is_late(self, day, order_type):
+        return False"""
+
+
+def test_an_order_that_the_engine_does_not_take_is_told_to_have_ended(tmp_path):
+    """It was announced, so its end is too: nobody has to wonder what became of it."""
+    lived = check(Day(tmp_path, {"ALFA": 0.2}, order_type="MOC").live(start="15:50", algorithm=own(tmp_path, NEVER_LATE)))
+
+    assert lived.story("s20200310-ALFA.1") == ["PENDING_SUBMIT", "REJECTED"]
+    assert lived.blocked() == [("ALFA", "engine")]
+    assert folded(lived) == [("s20200310-ALFA.1", "tag:s20200310-ALFA.1", "REJECTED")]
+
+
+def test_a_loss_since_the_last_close_is_known_to_who_began_before_the_open(tmp_path):
+    """By the morning's value: on a day on which it falls, what would grow is refused."""
+    risk = {"max_daily_loss": Decimal("0.000001")}
+    lost = Day(tmp_path, {"ALFA": 0.9}, day="2020-03-13", order_type="MKT", resolution="minute", risk_overrides=risk)
+    hold(lost, ALFA=300)
+    lived = check(lost.live())
+    sized = lived.of("sized")[0]
+
+    assert lived.blocked() == [("ALFA", "max_daily_loss")]
+    assert sized["order"] > 0
+    assert lived.of("rebalance")[0]["equity"] < lived.lines[0]["cash"] + 300 * price_before("ALFA", lost.day)
+
+
+def test_leans_own_paper_account_begins_with_what_it_is_given(tmp_path):
+    """Holdings and cash live in the process alone, and come from the config."""
+    day = Day(tmp_path, {"ALFA": 0.1})
+    holding = ("ALFA", identify("ALFA"), Decimal(100), Decimal(300))
+    lived = check(day.live(account="paper", cash=Decimal(70000), holdings=(holding,)))
+
+    assert (lived.lines[0]["account"], lived.lines[0]["cash"], lived.lines[0]["holdings"]) == ("paper", 70000, {"ALFA": 100})
+    assert lived.of("sized")[0]["order"] < 0
+    assert not day.book.exists()
+
+
 # How a process ends.
 
 def test_an_interrupt_closes_the_journal(tmp_path):
@@ -418,6 +455,15 @@ def test_holdings_that_are_not_what_was_sized_from_are_left_alone(tmp_path):
     assert lived.blocked() == [("ALFA", "holdings_changed")]
     assert lived.of("blocked")[0]["detail"] == "3 held, sized from 0"
     assert day.held() == {"ALFA": 3, "BETA": 7}
+
+
+def test_only_one_date_can_be_gone_on_with(tmp_path):
+    """Lines do not say which date they are of."""
+    day = Day(tmp_path, {"ALFA": 0.3}, items=[item_of("BETA", date(2020, 3, 11), 0.1)])
+    lived = day.live(resume={"sized": True, "lines": [line_of(day, "ALFA", 5)]})
+
+    assert "has the intents of one date" in lived.said
+    assert lived.code == 1
 
 
 def test_an_order_that_is_not_found_at_the_broker_is_told(tmp_path):

@@ -10,7 +10,8 @@ process where STANDIN_BOOK names its file. What Lean shows of a live run is show
     STANDIN_FAULT   several with commas: killed-after:<n fills told>, killed-before-send:<n>, killed-after-send:<n> (the nth
                     order is with the broker and nothing was told), lose-fill:<n> (it happens, and is never told),
                     disconnect:<HH:MM>-<HH:MM> (all that happens meanwhile is lost; 09:00-09:45), partial-fills, deaf-cancel,
-                    silent (the log and the files stop growing), runtime-error:<n fills told>
+                    hang:<HH:MM> (from then on nothing happens any more; 09:15), hang-hard:<HH:MM> (SIGINT is ignored too),
+                    runtime-error:<n fills told>
 """
 
 import json
@@ -178,8 +179,7 @@ class LiveRun(Backtest):
                 step = next(steps, None)
             self._run_scheduled(moment)
             self.book.drain()
-            if "silent" not in self.faults:
-                self.files.pass_to(moment)
+            self.files.pass_to(moment)
         self._finish()
 
     def _go_to_now(self, steps: Any) -> Step | None:
@@ -254,14 +254,21 @@ class LiveRun(Backtest):
         """Wait until a moment has come at the pace asked for. False where the process is told to end meanwhile."""
         pace = float(os.environ.get("STANDIN_PACE", "inf"))
         while not self.interrupted:
+            if self._hangs():
+                clock.sleep(0.02)
+                continue
             left = (moment - self.begin_utc) / pace - (clock.monotonic() - self.begun)
             if left <= 0:
                 return True
             clock.sleep(min(left, 0.02))
         return False
 
+    def _hangs(self) -> bool:
+        asked = next((self.faults[name] for name in ("hang", "hang-hard") if name in self.faults), None)
+        return asked is not None and self.local.time() >= time.fromisoformat(asked or "09:15")
+
     def _interrupt(self, *_: Any) -> None:
-        self.interrupted = True
+        self.interrupted = "hang-hard" not in self.faults
 
     def _finish(self) -> None:
         if self.interrupted:

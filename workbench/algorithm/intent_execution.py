@@ -367,7 +367,7 @@ class IntentExecution(QCAlgorithm):
             if self.adopted:
                 return
             self.adopted = True
-            if self.time < timing.opening(min(self.closes)):        # the newest prices are still the last close's
+            if self.time < timing.opening(min(self.closes)):        # the newest prices are the last close's, for the loss since
                 self.close_value = exact(self.portfolio.total_portfolio_value)
             tickets = {ticket.order_id: ticket for ticket in self.transactions.get_open_order_tickets()}
             refs = resume.adopt(self.left.working, [(number, str(ticket.symbol), exact(ticket.quantity))
@@ -573,7 +573,7 @@ class IntentExecution(QCAlgorithm):
         close = self.closes.get(self.time.date())
         if close is not None and self.time >= close:
             self._mark()
-        if self.execution_params.risk_overrides.max_daily_loss is not None:
+        if self.execution_params.risk_overrides.max_daily_loss is not None and not self.for_real:
             self.close_value = exact(self.portfolio.total_portfolio_value)
         if self.working and not self.is_market_open(next(iter(self.assets.values()))):
             self._cancel_before_next()
