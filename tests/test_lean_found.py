@@ -22,7 +22,7 @@ import pytest
 from tests.standin_fixtures import give, make_lean
 from workbench import files
 from workbench.algorithm.journal import to_json
-from workbench.engines import base, contained, lean
+from workbench.engines import base, contained, containers, lean
 from workbench.engines.config import Broker, Job, launcher_config, layered, read_config
 from workbench.engines.secrets import Secrets, private_config
 from workbench.errors import BadInput, MissingTool
@@ -397,7 +397,7 @@ def test_a_container_with_ib_is_told_where_its_gateway_is(machine):
     files.write(config, to_json(launcher_config(job, Broker(tws_dir="/jts"))))
     commands.append(lean.start(engine, job, config).command)
 
-    assert commands[0][-2:] == ("--ib-tws-dir", lean.CONTAINER_TWS)
+    assert commands[0][-2:] == ("--ib-tws-dir", containers.CONTAINER_TWS)
     assert "--ib-tws-dir" not in commands[1]
 
 

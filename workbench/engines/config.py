@@ -21,7 +21,7 @@ COMMENT_OR_TEXT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 HANDLERS = "QuantConnect.Lean.Engine"
 DISK_HISTORY = f"{HANDLERS}.HistoricalData.SubscriptionDataReaderHistoryProvider"
 IB = "InteractiveBrokersBrokerage"
-PAPER_ACCOUNT = "paper"                                 # the account of Lean's own paper brokerage
+NO_BROKER = ("", "paper")                               # the account of Lean's own paper brokerage
 GATEWAY_PORTS = {"paper": 4002, "live": 4001}           # IB Gateway's own defaults
 EXTRA = "the file of the setting 'lean_config'"
 SECRET_PLACE = "secret:"
@@ -112,7 +112,7 @@ class Job:
     @property
     def at_broker(self) -> bool:
         """Whether the orders go to a broker outside Lean's process."""
-        return self.mode == "live" or (self.mode == "paper" and self.account != PAPER_ACCOUNT)
+        return self.mode == "live" or (self.mode == "paper" and self.account not in NO_BROKER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ def _environment(job: Job, broker: Broker) -> tuple[str, dict[str, Any]]:
         }
     if job.mode not in ("paper", "live"):
         raise UnknownName("mode", job.mode, ("backtest", "paper", "live"))
-    if job.mode == "live" and job.account in ("", PAPER_ACCOUNT):
+    if job.mode == "live" and job.account in NO_BROKER:
         raise BadInput("live trading needs an account", where="account", remedy="set WORKBENCH_ACCOUNT, or choose paper")
     kind = "Brokerage" if job.at_broker else "Backtesting"
     return "live-interactive" if job.at_broker else "live-paper", {
