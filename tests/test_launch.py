@@ -5,15 +5,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.engine_fixtures import GOLDEN
-from workbench.engines import base
+from tests.standin_fixtures import give
+from tests.standin_fixtures import lean as lean
+from workbench.engines import base, keeper
 from workbench.engines import outcome as outcomes
-from workbench.errors import EngineFailed, UnknownName
+from workbench.engines.base import Start
+from workbench.errors import AlgorithmFailed, BadInput, EngineFailed, NoMarketData, UnknownName
+
+RECORDED = Path(__file__).parents[2] / "shared" / "lean-golden" / "raw"
 
 ALGORITHM = """
 from AlgorithmImports import *
@@ -79,7 +86,7 @@ def test_an_error_of_the_algorithm_is_the_cause(prepared):
     _, outcome = attempt(config)
 
     assert not outcome.complete
-    with pytest.raises(EngineFailed, match="on purpose"):
+    with pytest.raises(AlgorithmFailed, match=r"^probe.py:15: .*on purpose"):
         outcomes.raise_failed(outcome, config.parent / "log.txt")
 
 
@@ -130,25 +137,304 @@ def test_exit_code_134_after_a_complete_run_is_a_success(prepared):
     assert outcome.complete
 
 
-def test_no_orphan_is_left_when_the_supervisor_is_killed(prepared):
-    """kill -9 of the process that launched the engine ends the engine too."""
+def start_of(code, folder, **more):
+    """The start of a few lines of Python."""
+    return Start(command=(sys.executable, "-c", code), cwd=folder, **more)
+
+
+def test_an_engine_that_can_not_be_started_is_named(tmp_path):
+    """A command that is not there is no result of an engine."""
+    with pytest.raises(EngineFailed, match="can't start no-such-tool: No such file or directory"):
+        base.launch(Start(command=("no-such-tool",), cwd=tmp_path), tmp_path / "log.txt", timeout=10)
+
+
+def test_a_config_that_is_not_there_starts_nothing(tmp_path):
+    """Lean would run something else."""
+    with pytest.raises(BadInput, match="no such config file"):
+        base.start_of(base.find_engine("embedded"), tmp_path / "lean.json")
+
+
+def test_its_lines_are_heard_while_it_runs(tmp_path):
+    """Each once, in order, blocks whole, the last at the end; errors among them."""
+    code = ("import sys, time\n"
+            "print('20200101 10:00:00.123 TRACE:: one', flush=True)\n"
+            "print('20200101 10:00:00.124 TRACE:: two\\nmore of two', flush=True)\n"
+            "time.sleep(0.3)\n"
+            "print('20200101 10:00:01.000 ERROR:: three', file=sys.stderr, flush=True)\n")
+    heard = []
+    base.launch(start_of(code, tmp_path), tmp_path / "log.txt", timeout=10,
+                hear=lambda line: heard.append((line, time.monotonic())))
+
+    assert [(line.level, line.text) for line, _ in heard] == [("TRACE", "one"), ("TRACE", "two\nmore of two"), ("ERROR", "three")]
+    assert heard[0][1] < heard[-1][1] - 0.2
+
+
+def test_silence_is_not_taken_for_death_where_files_grow(tmp_path):
+    """An engine that says nothing and writes is alive."""
+    code = "import time, pathlib\nfor n in range(15): time.sleep(0.1); pathlib.Path('out', f'{n}').write_text('x')"
+    (tmp_path / "out").mkdir()
+    ended = base.launch(start_of(code, tmp_path), tmp_path / "log.txt", timeout=30, stall=0.8, alive=(tmp_path / "out",))
+
+    assert (ended.exit_code, ended.stopped) == (0, None)
+
+
+def test_who_asks_for_a_stop_gives_its_reason(tmp_path):
+    """SIGINT was enough: nothing had to be killed."""
+    ended = base.launch(start_of("import time; time.sleep(60)", tmp_path), tmp_path / "log.txt", timeout=30,
+                        stop=lambda: "the day is over")
+
+    assert (ended.stopped, ended.killed) == ("the day is over", False)
+
+
+def test_an_interrupt_of_the_supervisor_stops_the_engine(tmp_path):
+    """Ctrl-C in a terminal or a notebook: the engine hears of it before we go on."""
+    code = ("import pathlib, time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path('heard').touch()")
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        base.launch(start_of(code, tmp_path), tmp_path / "log.txt", timeout=30,
+                    watch=lambda: interrupt() if is_asleep(tmp_path / "log.txt") else None)
+
+    assert (tmp_path / "heard").exists()
+
+
+def test_an_engine_hears_signals_that_its_supervisor_ignores(tmp_path):
+    """A shell starts what is put in the background deaf to SIGINT, and that is inherited."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        ended = base.launch(start_of("import time; time.sleep(60)", tmp_path), tmp_path / "log.txt", timeout=0.5)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert ended.killed is False
+
+
+def test_what_an_engine_leaves_running_goes_with_it(tmp_path):
+    """A gateway that Lean started does not outlive it."""
+    code = ("import subprocess, sys, pathlib\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+            "pathlib.Path('pid').write_text(str(child.pid))")
+    ended = base.launch(start_of(code, tmp_path), tmp_path / "log.txt", timeout=30)
+    (pid,) = [int((tmp_path / "pid").read_text())]
+
+    assert ended.exit_code == 0
+    assert_gone(pid)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
+def test_an_engine_can_be_signalled_from_any_process(name, tmp_path):
+    """By the log it writes to; once it has ended there is nobody to signal, and no note."""
+    log = tmp_path / "log.txt"
+    sent = []
+    ended = base.launch(start_of("import time; time.sleep(60)", tmp_path), log, timeout=30,
+                        watch=lambda: sent.append(base.signal_from_outside(log, name)) if is_asleep(log) and not sent else None)
+
+    assert sent == [True]
+    assert ended.exit_code == -getattr(signal, name)
+    assert base.signal_from_outside(log) is False
+    assert not Path(keeper.note_of(str(log))).exists()
+
+
+def test_the_note_of_a_keeper_that_was_killed_signals_nobody(tmp_path):
+    """Its pids may be another's by now: a note that nobody holds locked counts for nothing."""
+    log = tmp_path / "log.txt"
+    Path(keeper.note_of(str(log))).write_text(f"{os.getpid()} {os.getpid()}\n")
+
+    assert base.signal_from_outside(log) is False
+
+
+def test_an_engine_whose_keeper_is_killed_is_stopped(tmp_path):
+    """The supervisor takes its place, down to the last resort."""
+    log = tmp_path / "log.txt"
+    code = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    found = []
+
+    def kill_keeper():
+        if not found and "deaf" in log.read_text():
+            found.append(keeper.pids(keeper.note_of(str(log))))
+            os.kill(found[0][0], signal.SIGKILL)
+
+    ended = base.launch(start_of(code, tmp_path, last_resort=(("touch", str(tmp_path / "last")),)), log, timeout=30,
+                        patience=(("SIGINT", 0.2), ("SIGKILL", 5.0)), watch=kill_keeper)
+
+    assert ended.stopped == "the process that kept the engine was killed"
+    assert (tmp_path / "last").exists()
+    assert_gone(found[0][1])
+
+
+def test_the_last_resort_is_for_an_engine_that_did_not_end_by_itself(tmp_path):
+    """A container whose client came to its own end is gone with it."""
+    last = tmp_path / "last"
+    for code, there in (("pass", False), ("import os; os.kill(os.getpid(), 9)", True)):
+        base.launch(start_of(code, tmp_path, last_resort=(("touch", str(last)),)), tmp_path / "log.txt", timeout=10)
+        assert last.exists() == there
+
+
+@pytest.mark.parametrize("fault", ["hang", "hang-hard", "hang-dead"])
+def test_no_orphan_is_left_when_the_supervisor_is_killed(fault, tmp_path, lean):
+    """kill -9 of whoever launched Lean ends Lean, however deaf; what is private goes, and a container is looked for last."""
+    given = give(tmp_path / "attempt")
+    private, last = tmp_path / "private" / "lean.json", tmp_path / "last"
+    private.parent.mkdir()
+    private.write_text("{}")
+    begin = lean.start(given.config, fault=fault, private=(private,), last_resort=(("touch", str(last)),))
+    code = (f"from pathlib import Path, PosixPath\nfrom workbench.engines import base\nfrom workbench.engines.base import Start\n"
+            f"base.launch({begin!r}, {given.log!r}, timeout=60, patience=(('SIGINT', 2), ('SIGTERM', 0.3), ('SIGKILL', 5)))")
+    children = kill_supervisor(code, lambda: given.job.journal.exists())
+    _, alive = psutil.wait_procs(children, timeout=15)
+
+    assert len(children) == 2       # keeper and engine
+    assert not alive
+    assert not private.parent.exists()
+    assert last.exists()
+
+
+def test_no_orphan_of_our_own_engine_is_left(prepared):
+    """Nor of the embedded engine, in the middle of whatever it does."""
     config = prepared("time.sleep(600)")
-    log = config.parent / "log.txt"
-    code = ("from pathlib import Path; from workbench.engines import base; "
-            f"base.launch(base.start_of(base.find_engine('embedded'), Path({str(config)!r})), Path({str(log)!r}), timeout=60)")
+    code = ("from pathlib import Path; from workbench.engines import base; base.launch(base.start_of(base.find_engine('embedded'), "
+            f"Path({str(config)!r})), Path({str(config.parent / 'log.txt')!r}), timeout=60)")
+    children = kill_supervisor(code, lambda: (config.parent / "journal.jsonl").exists())
+    _, alive = psutil.wait_procs(children, timeout=10)
+
+    assert len(children) == 2
+    assert not alive
+
+
+def kill_supervisor(code, ready):
+    """Run a supervisor until its engine is at work, kill it, and give the processes it had."""
     supervisor = subprocess.Popen([sys.executable, "-c", code])
     deadline = time.monotonic() + 30
-    children: list[psutil.Process] = []
-    while not children and time.monotonic() < deadline:
+    while not ready() and time.monotonic() < deadline:
         time.sleep(0.05)
-        if (config.parent / "journal.jsonl").exists():
-            children = psutil.Process(supervisor.pid).children(recursive=True)
+    time.sleep(0.2)
+    children = psutil.Process(supervisor.pid).children(recursive=True)
     os.kill(supervisor.pid, signal.SIGKILL)
     supervisor.wait()
-    gone, alive = psutil.wait_procs(children, timeout=10)
+    return children
 
-    assert gone
-    assert not alive
+
+def is_asleep(log):
+    """Whether the engine of a log has begun to wait: its imports are behind it."""
+    found = keeper.pids(keeper.note_of(str(log)))
+    if found is None:
+        return False
+    try:
+        process = psutil.Process(found[1])
+        return process.status() == psutil.STATUS_SLEEPING and time.time() - process.create_time() > 0.5
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_gone(pid):
+    """The process is gone, or waits only to be counted as such."""
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+LEAN_ERROR = "2019-03-04 21:00:00 Runtime Error: on purpose\n  at on_data\n    self.check(data)\n in main.py: line 12\n" \
+             "  at check\n    raise ValueError('on purpose')\n in rules.py: line 7\n"
+
+
+@pytest.mark.parametrize(("text", "trace", "place"), [
+    (LEAN_ERROR, LEAN_ERROR, "rules.py:7"),
+    ("Runtime Error: x", 'Traceback\n  File "/a/main.py", line 3, in on_data\n    f()\n'
+                         '  File "/v/site-packages/pandas/core.py", line 9, in f\n    raise', "main.py:3"),
+    ("Algorithm.Initialize() Error: Unable to import python module /a/main.py. AlgorithmPythonWrapper(): invalid syntax "
+     "(main.py, line 4)", "", "main.py:4"),
+    ("Runtime Error: x", 'File "C:\\\\desk\\\\main.py", line 3, in on_data', "main.py:3"),
+])
+def test_the_place_in_the_algorithm_is_found(text, trace, place, prepared):
+    """In Lean's form and in Python's: the innermost line that is the user's own."""
+    outcome = told(prepared(), state={"Status": "RuntimeError", "RuntimeError": text, "StackTrace": trace})
+
+    assert (outcome.failure, outcome.place) == ("algorithm", place)
+    assert "\n" not in outcome.cause
+
+
+def test_an_error_that_is_not_the_algorithms_is_the_engines(prepared):
+    """A broker that goes away is nobody's line of code."""
+    outcome = told(prepared(), state={"Status": "RuntimeError", "RuntimeError": "Brokerage Disconnect: 1100", "StackTrace": ""})
+
+    assert (outcome.failure, outcome.cause, outcome.place) == ("engine", "Brokerage Disconnect: 1100", "")
+
+
+def test_a_live_result_that_says_running_is_stale(prepared):
+    """The process is gone and its last save is minutes old: that is said, with where the fills are."""
+    outcome = told(prepared(), mode="live", exit_code=-15, state={"Status": "Running", "RuntimeError": "", "StackTrace": ""})
+
+    assert not outcome.complete
+    assert "exit code -15, SIGTERM" in outcome.cause
+    assert "the journal has what the algorithm was told" in outcome.cause
+
+
+def test_a_result_that_is_still_being_written_is_waited_for(prepared):
+    """For a moment: a container's last file may come after its process."""
+    config = prepared()
+    ended, _ = attempt(config)
+    path = config.parent / "results" / "r1-1.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    threading.Timer(0.2, path.write_bytes, [whole]).start()
+
+    assert outcomes.read_outcome(path.parent, "r1-1", config.parent / "journal.jsonl", ended).complete
+
+
+def test_many_missing_files_are_counted(prepared):
+    """A message names a few; the outcome has them all."""
+    config = prepared()
+    outcome = told(config, orders="0", files={
+        "succeeded-data-requests-20200101000000000.txt": "/alternative/interest-rate/usa/interest-rate.csv\n",
+        "failed-data-requests-20200101000000000.txt": "".join(f"/equity/usa/daily/x{n}.zip\n" for n in range(9))})
+
+    assert len(outcome.missing) == 9
+    with pytest.raises(NoMarketData, match=r"x4.zip and 4 more not in the data folder"):
+        outcomes.raise_failed(outcome, config.parent / "log.txt")
+
+
+@pytest.mark.parametrize("name", ["before-listing", "leverage-and-margin-call", "live-paper", "minute-market-orders", "random-003",
+                                  "rebalance-ib-margin", "splits-and-dividends-raw"])
+def test_what_real_lean_left_is_read_as_complete(name):
+    """All that is wanting in the recorded folders is a journal of ours."""
+    folder = RECORDED / name
+    if not folder.is_dir():
+        pytest.skip(f"real Lean's result folders are not at {RECORDED}")
+    mode, algorithm_id = ("paper", "live-smoke") if name == "live-paper" else ("backtest", name)
+    outcome = outcomes.read_outcome(folder, algorithm_id, folder / "journal.jsonl", base.Ended(exit_code=-6, seconds=1.0),
+                                    log=folder / "log.txt", mode=mode)
+
+    assert outcome.cause == "the algorithm wrote no journal"
+    assert outcome.equity
+
+
+def test_missing_files_among_others_are_no_failure(prepared):
+    """A stock that was not listed yet is not there, and the run was on the others."""
+    outcome = told(prepared(), files={
+        "succeeded-data-requests-20200101000000000.txt": "/equity/usa/daily/alfa.zip\n",
+        "failed-data-requests-20200101000000000.txt": "/equity/usa/daily/beta.zip\n"})
+
+    assert outcome.complete
+    assert outcome.missing == ("equity/usa/daily/beta.zip",)
+
+
+def told(config, *, mode="backtest", exit_code=-6, state=None, orders=None, files=None):
+    """The outcome of a good run whose files were changed afterwards."""
+    attempt(config)
+    results = config.parent / "results"
+    result = json.loads((results / "r1-1.json").read_bytes())
+    result["state"] |= state or {}
+    result["statistics"] |= {"Total Orders": orders} if orders is not None else {}
+    (results / "r1-1.json").write_text(json.dumps(result))
+    if files is not None:
+        for old in results.glob("*-data-requests-*"):
+            old.unlink()
+        for name, text in files.items():
+            (results / name).write_text(text)
+    return outcomes.read_outcome(results, "r1-1", config.parent / "journal.jsonl", base.Ended(exit_code=exit_code, seconds=1.0),
+                                 mode=mode)
 
 
 def test_an_unknown_engine_is_named_with_the_known_ones():
