@@ -436,6 +436,19 @@ def test_the_next_attempt_sends_what_was_not_sent_and_nothing_else(tmp_path, res
     assert len(day.broker["executions"]) == 3
 
 
+def test_purchases_wait_for_an_adopted_sale_too(tmp_path):
+    """It frees their money whoever sent it; after ten minutes they go without."""
+    day = Day(tmp_path, {"ALFA": 0.1, "BETA": 0.3}, **FAR)
+    hold(day, ALFA=200)
+    first = day.live(start="09:59", fault="killed-after-send:1")
+    (sized,) = first.of("sized", symbol="ALFA")
+    second = check(day.live(start="10:05", resume={
+        "sized": True, "lines": [line_of(day, "BETA", 3, order_type="LMT")], "sent": {"s20200310-ALFA": 1},
+        "working": [{"order_ref": "s20200310-ALFA.1", "symbol": "ALFA", "quantity": sized["order"], "filled": 0}]}))
+
+    assert submitted(second) == [("ALFA", "10:05"), ("BETA", "10:15")]
+
+
 def test_a_further_order_of_an_intent_has_the_next_number(tmp_path):
     """One that was sent and came to nothing is another order than the one that goes now."""
     day = Day(tmp_path, {"ALFA": 0.3})

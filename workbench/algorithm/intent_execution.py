@@ -165,7 +165,7 @@ class IntentExecution(QCAlgorithm):
         if self._is_late(day, order_type):
             self._refuse("too_late", batch)
             return
-        wait = self.for_real and order_type in ("MKT", "LMT") and any(line.reduces for line, _ in batch)
+        wait = self.for_real and order_type in ("MKT", "LMT") and (self._is_reducing() or any(line.reduces for line, _ in batch))
         for line, intent in batch:
             if wait and not line.reduces:
                 self.waiting.append((day, order_type, line, intent))
@@ -374,7 +374,10 @@ class IntentExecution(QCAlgorithm):
                                                     for number, ticket in tickets.items()])
             for number, ref in refs.items():
                 self.first_tags[number] = ref
-                self.working[ref] = (str(tickets[number].symbol), tickets[number])
+                name, ticket = str(tickets[number].symbol), tickets[number]
+                self.working[ref] = (name, ticket)
+                if self._held(name) * exact(ticket.quantity) < 0:
+                    self.reducing_refs.add(ref)
             for order in self.left.working:
                 self._tell_of_adoption(order, next((number for number, ref in refs.items() if ref == order.order_ref), None))
             self._open_once()
@@ -403,8 +406,7 @@ class IntentExecution(QCAlgorithm):
                     self.traded.add((day, order_type))
                     self._check_left(day, order_type)
                     self._trade(day, order_type)
-        reducing = any(ref in self.reducing_refs for ref in list(self.working))
-        if self.waiting and (not reducing or (self.waiting_until is not None and self.time >= self.waiting_until)):
+        if self.waiting and (not self._is_reducing() or (self.waiting_until is not None and self.time >= self.waiting_until)):
             self._send_waiting()
 
     def _check_left(self, day: date, order_type: str) -> None:
@@ -420,6 +422,10 @@ class IntentExecution(QCAlgorithm):
                 self._refuse("holdings_changed", [item], f"{held} held, sized from {line.held}")
             elif self._free_of_working_orders(wanted):
                 self.to_send[day, order_type].append(item)
+
+    def _is_reducing(self) -> bool:
+        """Whether an order that frees money is still at work."""
+        return any(ref in self.reducing_refs for ref in list(self.working))
 
     def _send_waiting(self) -> None:
         self.waiting_until = None
@@ -714,7 +720,7 @@ class IntentExecution(QCAlgorithm):
     def _arrival(self, order: Order, name: str, filled: bool) -> tuple[Exact | None, str | None]:
         """The price when the order reached the market: the session's open or close, the minute's mid, else the bar's open."""
         security = self.securities[self.assets[name]] if name in self.assets else None
-        if security is None or not filled or (self.for_real and not self._heard_today(security)):
+        if security is None or not filled or (self.for_real and not self._knows_arrival(order, security)):
             return None, None
         if order.type == OrderType.MARKET_ON_OPEN:
             return exact(security.open), "open"
@@ -724,10 +730,17 @@ class IntentExecution(QCAlgorithm):
             return (exact(security.bid_price) + exact(security.ask_price)) / 2, "mid"
         return exact(security.open), "bar"
 
-    def _heard_today(self, security: Security) -> bool:
-        """Whether the newest price is of this day: live, a daily bar is told only after its close."""
+    def _knows_arrival(self, order: Order, security: Security) -> bool:
+        """Live, a price is known when its bar has come: the open with a bar that begins there, the close with one that ends
+        there, the mid with quotes."""
         last = security.get_last_data()
-        return last is not None and last.end_time.date() == self.time.date()
+        if last is None:
+            return False
+        if order.type == OrderType.MARKET_ON_OPEN:
+            return bool(last.time == timing.opening(self.time.date()))
+        if order.type == OrderType.MARKET_ON_CLOSE:
+            return last.end_time == self.closes.get(self.time.date())
+        return self.execution_params.resolution == "minute" and security.bid_price > 0 and security.ask_price > 0
 
     def _required(self, name: str) -> str:
         value = self.get_parameter(name)
