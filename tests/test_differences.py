@@ -151,8 +151,12 @@ def test_without_an_order_lean_leaves_no_file_and_that_is_an_answer(attempt):
     ("results/r0-1.json", '{"orders":', "result: .*not JSON"),
     ("results/r0-1.json", "[]", "result: .*not a result"),
     ("results/r0-1.json", '{"orders":{},"state":{"Status":"Running"}}', "result: .*not written at the end .its state is Running"),
+    ("results/r0-1.json", '{"orders":{"1":{}},"state":{"Status":"Completed"}}', "result: not what it should be .KeyError"),
+    ("results/r0-1.json", '{"orders":[1],"state":{"Status":"Completed"}}', "result: not what it should be .AttributeError"),
+    ("results/r0-1-order-events.json", '[{"orderId":1,"orderEventId":1,"time":1,"quantity":null}]', "order events: .*without its"),
     ("journal.jsonl", None, "journal: .*No such file"),
     ("journal.jsonl", '{"schema":"journal/1"', "journal: .*not a journal line"),
+    ("journal.jsonl", '{"schema":"journal/1","kind":"order","occurred_at":"2020-03-02T15:00:00Z"}', "journal: not what"),
 ])
 def test_what_cannot_be_read_is_no_agreement(name, text, said, attempt):
     """Missing, cut, of another form, or not the last word: it is said of which file, and the answer is that nobody knows."""
@@ -363,7 +367,7 @@ def test_a_killed_process_leaves_a_result_that_is_not_the_last_word(live):
     found = live.end(state="Running", orders={}).compared()
 
     assert (found.found, found.none) == ((), False)
-    assert found.verdict == f"not known: result: {ID}.json was not written at the end (its state is Running)"
+    assert found.verdict == f"not known: result: {ID}.json: was not written at the end (its state is Running)"
 
 
 # A day under the stand-in for Lean's launcher.

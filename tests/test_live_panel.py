@@ -102,13 +102,14 @@ def test_a_long_silence_is_marked(seconds, late, seen):
 
 
 def test_how_it_ended_is_said(seen):
-    """The cause of a failed attempt, and a process that is gone."""
+    """The cause of a failed attempt, a process that is gone, and who stopped one that has not ended yet."""
     failed = replace(seen, attempt=replace(seen.attempt, state="failed", cause="the broker <refused> us"))
     gone = replace(seen, gone=True, attempt=replace(seen.attempt, pid=4711))
 
     assert "the broker <refused> us" in text(LivePanel(lambda: failed))
     assert "momentum, on paper gone" in text(LivePanel(lambda: gone))
     assert "process 4711 is no longer there" in text(LivePanel(lambda: gone))
+    assert "stopped by desk: fat finger" in text(LivePanel(lambda: replace(seen, stop="stopped by desk: fat finger")))
 
 
 @pytest.mark.parametrize(("since", "words"), [

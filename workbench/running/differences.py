@@ -19,7 +19,7 @@ from workbench.algorithm.journal import to_json
 from workbench.engines.embedded.enums import OrderStatus
 from workbench.errors import BadInput
 from workbench.judgement.parity import Beside, compare
-from workbench.judgement.telling import LEAN, ORDER, PLACE, TIME, TOLERANCE, Telling, Told, Value, same
+from workbench.judgement.telling import LEAN, ORDER, PLACE, TIME, TOLERANCE, Telling, Told, Value, is_number, same
 from workbench.running import sides
 
 SCHEMA = "differences/1"
@@ -102,6 +102,16 @@ class Differences:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Result:
+    """What is read of Lean's result: what became of each order by its number, statistics as printed, cash and shares where told."""
+
+    orders: Mapping[str, Mapping[str, Value]]
+    statistics: Mapping[str, str]
+    cash: Decimal | None
+    shares: Mapping[str, Decimal]
+
+
 def compare_with_lean(results: Path, algorithm_id: str, journal: Path) -> Differences:
     """Hold what Lean left in its results folder against the journal. Nothing is raised: what can't be read is part of the answer.
 
@@ -116,7 +126,7 @@ def compare_with_lean(results: Path, algorithm_id: str, journal: Path) -> Differ
         found += _differing(lean, logged)
     found += [Difference(where=ref, field="event", told=((JOURNAL, "sent"), (EVENTS, None))) for ref in sources.unheard]
     if sources.result is not None and lean is not None:
-        found += _of_orders(sources.result["orders"], lean)
+        found += _of_orders(sources.result.orders, lean)
     return Differences(
         algorithm_id=algorithm_id, counts=tuple(sources.counts()), found=tuple(found[:MOST]), more=max(len(found) - MOST, 0),
         end=tuple(_end(sources)), unreadable=tuple(sources.unreadable), left_out=tuple(sources.left_out))
@@ -137,7 +147,7 @@ class _Sources:
         self.left_out: list[str] = []
         self.unheard: tuple[str, ...] = ()
         side = sides.of_id(results, algorithm_id, EVENTS)
-        self.result = self._result(results / f"{algorithm_id}.json")
+        self.result = self._read(lambda: _result(results / f"{algorithm_id}.json"), RESULT)
         self.log = self._log(results / "log.txt")
         self.events = self._events(side)
         self.marks: Mapping[str, Value] = {}
@@ -155,18 +165,7 @@ class _Sources:
             if told is not None and (told.events or name != LOG):
                 yield name, len(told.events)
         if self.result is not None:
-            yield "orders", len(self.result["orders"])
-
-    def _result(self, path: Path) -> Mapping[str, Any] | None:
-        """The result, if it is the one of the end: what Lean writes before is in part."""
-        found = self._read(lambda: _object(path), RESULT)
-        if found is None:
-            return None
-        state = str(found["state"].get("Status") or "unknown")
-        if state in (RUNNING, "unknown"):
-            self.unreadable.append(f"{RESULT}: {path.name} was not written at the end (its state is {state})")
-            return None
-        return found
+            yield "orders", len(self.result.orders)
 
     def _log(self, path: Path) -> Telling | None:
         if not path.is_file():
@@ -180,9 +179,9 @@ class _Sources:
         """The order events. No file is an answer where the result has no order; where it has some, or is missing, it is lost."""
         if side.events:
             whole = side if self.result is not None else replace(side, result=None)
-            return self._read(lambda: sides.in_our_words(sides.read_lean(whole)), EVENTS)
+            return self._read(lambda: _with_numbers(sides.in_our_words(sides.read_lean(whole))), EVENTS)
         logged = 0 if self.log is None else len(self.log.events)
-        if logged or self.result is None or self.result["orders"]:
+        if logged or self.result is None or self.result.orders:
             told = f", though the log tells of {logged}" if logged else ""
             self.unreadable.append(f"{EVENTS}: Lean left no file of them{told}")
             return None
@@ -206,16 +205,42 @@ class _Sources:
             self.unreadable.append(f"{name}: {error}")
         except OSError as error:
             self.unreadable.append(f"{name}: {error.filename}: {error.strerror}")
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            self.unreadable.append(f"{name}: not what it should be ({type(error).__name__}: {error})")
         return None
 
 
-def _object(path: Path) -> dict[str, Any]:
-    """A result, with the parts that are read here in their places. Raises `BadInput` for anything else."""
+def _result(path: Path) -> _Result:
+    """The result, if it is the one of the end. Raises `BadInput` for another: what Lean writes before is in part."""
     found = files.read_json(path)
-    parts = ("state", "orders", "statistics", "cash", "holdings")
-    if not isinstance(found, dict) or not all(isinstance(found.get(name) or {}, dict) for name in parts):
+    if not isinstance(found, dict):
         raise BadInput("not a result of Lean's", where=str(path))
-    return found | {name: found.get(name) or {} for name in parts}
+    state = (found.get("state") or {}).get("Status") or "unknown"
+    if state in (RUNNING, "unknown"):
+        raise BadInput(f"was not written at the end (its state is {state})", where=path.name)
+    cash = ((found.get("cash") or {}).get("USD") or {}).get("amount")
+    return _Result(
+        orders={str(number): _said(order) for number, order in (found.get("orders") or {}).items()},
+        statistics={str(name): str(value) for name, value in (found.get("statistics") or {}).items()},
+        cash=None if cash is None else Decimal(cash),
+        shares={str(name): Decimal(one.get("q", 0)) for name, one in (found.get("holdings") or {}).items()})
+
+
+def _said(order: Mapping[str, Any]) -> dict[str, Value]:
+    """What became of an order, as the result says."""
+    return {"status": journals.lean_status(OrderStatus(order["status"])), "quantity": Decimal(order["quantity"]),
+            "price": Decimal(order["price"])}
+
+
+def _with_numbers(told: Telling) -> Telling:
+    """The same, if every event has its quantities, and a price where it has a fill."""
+    for one in told.events:
+        values = one.values
+        given = [values.get("quantity"), values.get("fill_quantity"), *([values.get("fill_price")] if values.get("fill_quantity")
+                                                                         else [])]
+        if not all(map(is_number, given)):
+            raise BadInput("has an event without its numbers", where=one.label)
+    return told
 
 
 def _logged(place: int, match: re.Match[str]) -> Told:
@@ -267,18 +292,19 @@ def _one(field: str, name_a: str, a: Told | None, name_b: str, b: Told | None) -
 def _value(told: Told | None, field: str) -> Value:
     if told is None:
         return None
-    return told.place if field == PLACE else told.values.get("status" if field == "event" else field)
+    value = told.place if field == PLACE else told.values.get("status" if field == "event" else field)
+    return str(value) if isinstance(value, float) else value        # of JSON, what is no number alone is still a float
 
 
 # Order by order, and at the end.
 
-def _of_orders(orders: Mapping[str, Any], lean: Telling) -> Iterator[Difference]:
+def _of_orders(orders: Mapping[str, Mapping[str, Value]], lean: Telling) -> Iterator[Difference]:
     """What became of each order, as the result says and as its events do."""
     told: dict[str, list[Told]] = {}
     for event in lean.events:
         told.setdefault(event.order, []).append(event)
     for number in dict.fromkeys([*told, *orders]):
-        end, said = _fold(told.get(number)), _said(orders.get(number))
+        end, said = _fold(told.get(number)), orders.get(number)
         if end is not None and said is not None:
             for field in end:
                 if not same(end[field], said[field], _tolerance(lean)):
@@ -299,14 +325,6 @@ def _fold(events: Sequence[Told] | None) -> dict[str, Value] | None:
     return {"status": "CANCELLED" if status == "EXPIRED" else status, "quantity": events[-1].values["quantity"], "price": price}
 
 
-def _said(order: Any) -> dict[str, Value] | None:
-    if not isinstance(order, dict):
-        return None
-    status = {int(one): str(one) for one in OrderStatus}.get(order.get("status", -1), "unknown")
-    return {"status": journals.lean_status(status), "quantity": order.get("quantity"),
-            "price": order.get("price")}
-
-
 def _end(sources: _Sources) -> Iterator[Beside]:
     """Fills, fees and the account at the end. Live, equity has moved with the prices since the last mark: cash and shares stand."""
     heard, lean, result = sources.journal, sources.lean, sources.result
@@ -315,8 +333,7 @@ def _end(sources: _Sources) -> Iterator[Beside]:
         yield _beside("fees", *(_fees(side) for side in (lean, heard)))
     if result is None:
         return
-    statistics = {str(name): str(value) for name, value in result["statistics"].items()}
-    fees = _number(statistics.get("Total Fees", "").replace("$", "") or None)
+    fees = _number(result.statistics.get("Total Fees", "").replace("$", "") or None)
     if lean is not None and fees is not None:
         yield _printed("fees as printed", fees, _fees(lean))
     if not sources.marks:
@@ -324,19 +341,18 @@ def _end(sources: _Sources) -> Iterator[Beside]:
     elif sources.live:
         sources.left_out.append("equity: prices have moved since the last mark")
         yield from _account(sources)
-    elif (equity := _number(statistics.get("End Equity"))) is not None:
+    elif (equity := _number(result.statistics.get("End Equity"))) is not None:
         yield _printed("equity", equity, sources.marks["equity"])
 
 
 def _account(sources: _Sources) -> Iterator[Beside]:
     """Cash, and the shares of what the algorithm trades: live, Lean's result has both to the last digit."""
     assert sources.result is not None and sources.journal is not None
-    cash = sources.result["cash"].get("USD") or {}
-    if "amount" in cash:
-        yield _printed("cash", cash["amount"], sources.marks["cash"])
+    if sources.result.cash is not None:
+        yield _printed("cash", sources.result.cash, sources.marks["cash"])
     ours = {name.removeprefix("shares "): value for name, value in sources.marks.items() if name.startswith("shares ")}
     names = {str(told.values.get("instrument_id")): str(told.values.get("symbol")) for told in sources.journal.events}
-    theirs = {names.get(name, name.split()[0]): one.get("q", 0) for name, one in sources.result["holdings"].items()}
+    theirs = {names.get(name, name.split()[0]): shares for name, shares in sources.result.shares.items()}
     for symbol in sorted(ours.keys() | {name for name in theirs if name in names.values()}):
         yield _beside(f"shares {symbol}", theirs.pop(symbol, 0), ours.get(symbol, 0))
     if theirs:

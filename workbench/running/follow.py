@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadInput
-from workbench.running import records
+from workbench.running import records, stopping
 from workbench.store import Store
 from workbench.words.progress import OrderProgress, Refused, RunProgress
 from workbench.words.run import FINAL, Attempt, Run
 
 GLANCE = 0.1            # seconds between looks at the files: a few calls that open nothing
-EVERY = 0.5             # seconds between two readings into the store, and between two looks at it
+EVERY = 0.25            # seconds between two readings into the store: each takes a tenth of a second
+LOOK = 0.5              # seconds between two looks at it
 LATE = 2.0              # seconds after which who watches reads in what nobody else does
 MOST = 200              # orders shown of a run that has more
 LOG_LINES = 12
@@ -62,6 +63,7 @@ def following(store: Store, data: Path, run_id: str, attempt: int, *, every: flo
     ended = threading.Event()
 
     def keep_up() -> None:
+        reader.try_to_catch_up()            # at once: the first opening of a store takes its time, and an engine's start, too
         while not ended.wait(min(every, GLANCE)):
             if time.monotonic() - reader.looked >= every:
                 reader.try_to_catch_up()
@@ -78,7 +80,7 @@ def following(store: Store, data: Path, run_id: str, attempt: int, *, every: flo
             warnings.warn(f"run {run_id}, attempt {attempt}: {reader.following}", RuntimeWarning, stacklevel=3)
 
 
-def watch(store: Store, run_id: str, *, every: float = EVERY, most: int = MOST, lines: int = LOG_LINES) -> Iterator[RunProgress]:
+def watch(store: Store, run_id: str, *, every: float = LOOK, most: int = MOST, lines: int = LOG_LINES) -> Iterator[RunProgress]:
     """How far a run is, again every so many seconds, until its last attempt has ended or its process is gone.
 
     The last state is given, too: a run that has ended gives that one. Raises `NotRecorded` for an unknown run, and
@@ -120,7 +122,7 @@ class Watcher:
         orders = tuple(replace(order, age=None if order.heard_at is None else max(seen_at - order.heard_at, timedelta(0)))
                        for order in heard.orders)
         return replace(heard, attempt=attempt, seen_at=seen_at, orders=orders, alive_at=_last_written(place),
-                       gone=_is_gone(attempt), log=_tail(place / "log.txt", self.lines))
+                       gone=_is_gone(place, attempt), stop=stopping.stop_told(place), log=_tail(place / "log.txt", self.lines))
 
     def _hear(self, attempt: Attempt) -> RunProgress:
         """What the store tells; what it told last where it has not changed since."""
@@ -247,13 +249,10 @@ def _last_written(place: Path) -> datetime | None:
     return datetime.fromtimestamp(newest, UTC) if newest else None
 
 
-def _is_gone(attempt: Attempt) -> bool:
+def _is_gone(place: Path, attempt: Attempt) -> bool:
     """Whether the process that supervises an attempt is no longer there; one on another machine is believed."""
-    import psutil  # type: ignore[import-untyped]
-
-    if attempt.state != "running" or attempt.pid is None or attempt.host != platform.node():
-        return False
-    return not psutil.pid_exists(attempt.pid)
+    here = attempt.state == "running" and attempt.pid is not None and attempt.host == platform.node()
+    return here and stopping.supervisor(place, attempt) is None
 
 
 def _tail(log: Path, lines: int) -> tuple[str, ...]:

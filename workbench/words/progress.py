@@ -57,7 +57,8 @@ class RunProgress:
 
     `orders` are at most as many as were asked for, those still at work first in line; `told` of them and `ended` count all.
     `equity` and `cash` are dollars at `valued_at`, the last rebalance or mark. `alive_at` is when the engine last wrote
-    anything. `gone` means that the attempt's process is no longer there, though its status does not say that it ended.
+    anything. `gone` means that the attempt's process is no longer there, though its status does not say that it ended; `stop`
+    says who told it to stop, and why.
     """
 
     run: Run
@@ -72,6 +73,7 @@ class RunProgress:
     valued_at: datetime | None = None
     alive_at: datetime | None = None
     gone: bool = False
+    stop: str | None = None
     log: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
