@@ -112,18 +112,21 @@ def identify(symbol: str) -> str:
     return security_identifier(mapping.first_ticker, mapping.first_date)
 
 
-def give(folder: Path, *, algorithm: Path = base.ALGORITHM_FILE, market: Path = INVENTED, changes: Mapping[str, Any] | None = None,
-         parameters: Mapping[str, Any] | None = None) -> Given:
-    """An attempt on two decisions over two stocks of the invented market, in a few weeks of 2019."""
-    days = {date(2019, 3, 4): date(2019, 3, 1), date(2019, 3, 18): date(2019, 3, 15)}
+def give(folder: Path, *, mode: str = "backtest", algorithm: Path = base.ALGORITHM_FILE, market: Path = INVENTED,
+         changes: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> Given:
+    """An attempt on two stocks of the invented market: two decisions of March 2019, or on paper and live one of March 2020."""
+    live = mode != "backtest"
+    days = {date(2020, 3, 12): date(2020, 3, 11)} if live else {
+        date(2019, 3, 4): date(2019, 3, 1), date(2019, 3, 18): date(2019, 3, 15)}
     wanted = [{
         "schema": "intent/1", "order_intent_id": f"s{day:%Y%m%d}-{symbol}", "symbol": symbol, "instrument_id": identify(symbol),
         "weight": Decimal(weight), "snapshot_date": before, "rebalance_date": day, "decision_price": Decimal(50)}
         for day, before in days.items() for symbol, weight in (("ALFA", "0.5"), ("BETA", "0.4"))]
-    job = Job(mode="backtest", algorithm=algorithm, algorithm_id="r1-1", data_folder=market, results=folder / "results",
+    start, end = (date(2020, 3, 12),) * 2 if live else (date(2019, 3, 1), date(2019, 3, 29))
+    job = Job(mode=mode, algorithm=algorithm, algorithm_id="r1-1", data_folder=market, results=folder / "results",
               intents=files.write(folder / "intents.json", to_json(wanted)), params=files.write(folder / "params.json", "{}"),
-              journal=folder / "journal.jsonl", run_id="r1", attempt=1, account="backtest", start=date(2019, 3, 1),
-              end=date(2019, 3, 29), cash=Decimal(100000))
+              journal=folder / "journal.jsonl", run_id="r1", attempt=1, account="paper" if live else "backtest", start=start,
+              end=end, cash=Decimal(100000))
     config = {**launcher_config(job), **(changes or {})}
     config["parameters"] = {**config["parameters"], **(parameters or {})}
     return Given(job, files.write(folder / "lean.json", to_json(config)))

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -54,6 +55,7 @@ class Case:
     """One way to end. `error`, `says` and `place` are what a person sees; without an error the attempt is complete."""
 
     name: str
+    mode: str = "backtest"
     fault: str = "none"
     error: str = ""
     says: str = ""
@@ -148,6 +150,20 @@ CASES = (
          says="stopped: interrupted from outside", seconds=6.0),
     Case(name="SIGTERM from outside", run={"seconds": "20", "save": "0.5"}, outside="SIGTERM", error="EngineFailed",
          state="Running", codes=(-signal.SIGTERM,), says="its result is the copy of its last save", seconds=6.0),
+    Case(name="paper: a good day", mode="paper", run={"exit": "0"}),
+    Case(name="paper: the algorithm raises", mode="paper", fault="runtime-error:1", run={"exit": "0"}, error="AlgorithmFailed",
+         state="RuntimeError", says="2020-03-12 09:30:00 Runtime Error: the stand-in was asked to fail", place="live.py"),
+    Case(name="paper: SIGINT from outside", mode="paper", run={"pace": "60"}, outside="SIGINT", error="EngineFailed",
+         says="stopped: interrupted from outside"),
+    Case(name="paper: SIGTERM from outside", mode="paper", run={"pace": "60"}, outside="SIGTERM", error="EngineFailed",
+         state="Running", codes=(-signal.SIGTERM,), says="fills after its last save may be missing"),
+    Case(name="paper: killed after a fill", mode="paper", fault="killed-after:1", error="EngineFailed", state="Running",
+         codes=(-signal.SIGKILL,), says="the journal has what the algorithm was told"),
+    Case(name="paper: hangs", mode="paper", fault="hang:08:45", launch={"stall": 1.5}, error="EngineFailed",
+         says="stopped: gave no sign of life for 2 seconds", seconds=8.0),
+    Case(name="paper: hangs, deaf to SIGINT", mode="paper", fault="hang-hard:08:45", launch={"stall": 1.5, "patience": QUICK},
+         error="EngineFailed", state="Running", codes=(-signal.SIGTERM,), seconds=8.0,
+         says="was killed; it left no final result: fills after its last save may be missing"),
 )
 
 
@@ -221,7 +237,7 @@ class Outsider:
 def _given(case: Case, place: Path) -> Given:
     config = dict(case.config)
     if case.probe is None:
-        return give(place, changes=config, parameters=case.parameters)
+        return give(place, mode=case.mode, changes=config, parameters=case.parameters)
     probe = place / "probe.py"
     place.mkdir(parents=True, exist_ok=True)
     probe.write_text(PROBE.format(**{"initialize": "pass", "on_data": "pass", **case.probe}))
@@ -238,7 +254,8 @@ def _state(given: Given) -> str:
 def _files(given: Given) -> tuple[str, ...]:
     """Names of what is left, without the id and the time in them."""
     found = {path.name for path in given.job.results.glob("*")}
-    short = {name.replace(f"{given.job.algorithm_id}", "<id>") for name in found if "data-" not in name}
+    short = {re.sub(r"\d{4}-\d\d-\d\d", "<day>", name.replace(given.job.algorithm_id, "<id>"))
+             for name in found if "data-" not in name}
     return tuple(sorted(short | {f"{name[:name.index('data-')]}data-*" if not name.startswith("data-") else "data-monitor-report-*"
                                  for name in found if "data-" in name}))
 
