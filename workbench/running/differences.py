@@ -126,7 +126,7 @@ def compare_with_lean(results: Path, algorithm_id: str, journal: Path) -> Differ
         found += _differing(lean, logged)
     found += [Difference(where=ref, field="event", told=((JOURNAL, "sent"), (EVENTS, None))) for ref in sources.unheard]
     if sources.result is not None and lean is not None:
-        found += _of_orders(sources.result.orders, lean)
+        found += [*_of_orders(sources.result.orders, lean), *_of_fees(sources.result, lean)]
     return Differences(
         algorithm_id=algorithm_id, counts=tuple(sources.counts()), found=tuple(found[:MOST]), more=max(len(found) - MOST, 0),
         end=tuple(_end(sources)), unreadable=tuple(sources.unreadable), left_out=tuple(sources.left_out))
@@ -314,6 +314,13 @@ def _of_orders(orders: Mapping[str, Mapping[str, Value]], lean: Telling) -> Iter
                 (lean.name, None if end is None else end["status"]), (RESULT, None if said is None else said["status"])))
 
 
+def _of_fees(result: _Result, lean: Telling) -> Iterator[Difference]:
+    """All fees as the result has them, in cents, and as the events do."""
+    printed = _number(result.statistics.get("Total Fees", "").replace("$", "") or None)
+    if printed is not None and not _in_cents("", printed, _fees(lean)).equal:
+        yield Difference(where="the end", field="fees", told=((RESULT, printed), (lean.name, _fees(lean))))
+
+
 def _fold(events: Sequence[Told] | None) -> dict[str, Value] | None:
     """An order's last status, its quantity, and the average price of its fills."""
     if not events:
@@ -333,23 +340,20 @@ def _end(sources: _Sources) -> Iterator[Beside]:
         yield _beside("fees", *(_fees(side) for side in (lean, heard)))
     if result is None:
         return
-    fees = _number(result.statistics.get("Total Fees", "").replace("$", "") or None)
-    if lean is not None and fees is not None:
-        yield _printed("fees as printed", fees, _fees(lean))
     if not sources.marks:
         sources.left_out.append("the account at the end: the journal has no mark")
     elif sources.live:
         sources.left_out.append("equity: prices have moved since the last mark")
         yield from _account(sources)
     elif (equity := _number(result.statistics.get("End Equity"))) is not None:
-        yield _printed("equity", equity, sources.marks["equity"])
+        yield _in_cents("equity", equity, sources.marks["equity"])
 
 
 def _account(sources: _Sources) -> Iterator[Beside]:
     """Cash, and the shares of what the algorithm trades: live, Lean's result has both to the last digit."""
     assert sources.result is not None and sources.journal is not None
     if sources.result.cash is not None:
-        yield _printed("cash", sources.result.cash, sources.marks["cash"])
+        yield _in_cents("cash", sources.result.cash, sources.marks["cash"])
     ours = {name.removeprefix("shares "): value for name, value in sources.marks.items() if name.startswith("shares ")}
     names = {str(told.values.get("instrument_id")): str(told.values.get("symbol")) for told in sources.journal.events}
     theirs = {names.get(name, name.split()[0]): shares for name, shares in sources.result.shares.items()}
@@ -367,7 +371,7 @@ def _beside(name: str, lean: Value, ours: Value) -> Beside:
     return Beside(name=name, a=lean, b=ours, equal=same(lean, ours, TOLERANCE))
 
 
-def _printed(name: str, lean: Decimal, ours: Decimal) -> Beside:
+def _in_cents(name: str, lean: Decimal, ours: Decimal) -> Beside:
     """One that was rounded to cents on Lean's side."""
     return Beside(name=name, a=lean, b=ours, equal=abs(lean - ours) <= HALF_CENT + TOLERANCE * abs(lean))
 
