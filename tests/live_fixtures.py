@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from gateway import Fill, Order
+from standin.broker import NEW_YORK, Broker
 
 from workbench import files
 from workbench.algorithm.journal import to_json
@@ -88,3 +92,63 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         assert time.monotonic() < deadline, "it did not come to be"
         time.sleep(0.02)
     return found
+
+
+def kill_nine(*pids: int) -> None:
+    """SIGKILL: nobody has time for anything."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+class StandinBook:
+    """The stand-in's broker as a gateway tells of it: the same file, at the moment `clock`, and what is due by then happened."""
+
+    other_shares = ()
+    equity = 100000.0
+
+    def __init__(self, path: Path, market: Path, *, accounts: tuple[str, ...], clock: datetime) -> None:
+        self.path, self.accounts, self.clock = path, accounts, clock
+        self.broker = Broker(market, path, account=accounts[0])
+
+    def now(self) -> datetime:
+        return self.clock
+
+    @property
+    def state(self) -> dict[str, Any]:
+        self.broker.reports(self.clock.astimezone(NEW_YORK).replace(tzinfo=None))
+        return self.broker.state
+
+    @property
+    def fills(self) -> list[Fill]:
+        return [Fill(symbol=one["symbol"], shares=float(one["quantity"]) * (1 if one["side"] == "BUY" else -1),
+                     price=float(one["price"]), at=datetime.fromisoformat(one["occurred_at"]), exec_id=one["exec_id"],
+                     order_id=one["order_id"], perm_id=one["perm_id"], client_id=one["client_id"],
+                     cum=float(one["cum_quantity"]), fee=float(one["fee"]), account=one["account"])
+                for one in self.state["executions"]]
+
+    @property
+    def orders(self) -> "_Open":
+        return _Open(self, [Order(symbol=one["symbol"], quantity=float(one["quantity"]), order_id=one["order_id"],
+                                  perm_id=one["perm_id"], client_id=one["client_id"], filled=abs(float(one["filled"])),
+                                  order_type="MKT", status=one["status"], account=self.accounts[0])
+                            for one in self.state["working"]])
+
+    @property
+    def positions(self) -> dict[str, tuple[float, float]]:
+        return {symbol: (float(one["quantity"]), float(one["average_price"])) for symbol, one in self.state["positions"].items()}
+
+    @property
+    def cash(self) -> float:
+        return float(self.state["cash"])
+
+
+class _Open(list[Order]):
+    """Open orders; one that is removed is taken out of the book."""
+
+    def __init__(self, book: StandinBook, orders: list[Order]) -> None:
+        super().__init__(orders)
+        self.book = book
+
+    def remove(self, order: Order) -> None:
+        with self.book.broker.change() as state:
+            state["working"] = [one for one in state["working"] if one["order_id"] != order.order_id]

@@ -1,7 +1,6 @@
 """Paper and live, whole: a decision of today, traded once under a stand-in for Lean, and gone on with after every kind of end."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from live_fixtures import MORNING, until
+from gateway import CANCEL, serving
+from live_fixtures import MORNING, StandinBook, kill_nine, until
 from standin_fixtures import INVENTED, lean  # noqa: F401 (a fixture)
 
 from workbench.engines.lean import find_lean
@@ -25,7 +25,7 @@ from workbench.errors import (
     OutcomeUnknown,
 )
 from workbench.market.folder import Market
-from workbench.running import claims, live, records, safety, stopping
+from workbench.running import claims, live, records, recovery, safety, stopping
 from workbench.running.attempt import Executed
 from workbench.settings import read_settings
 from workbench.words.params import ExecutionParams
@@ -40,9 +40,9 @@ WEIGHTS = {"ALFA": "0.3", "BETA": "0.3", "DELT": "-0.2"}
 class Trader:
     """A project with a Lean, a broker, and decisions; every call is a command of a person's."""
 
-    def __init__(self, folder, lean, monkeypatch):
-        self.folder, self.lean, self.environment = folder, lean, monkeypatch
-        self.account, self.mode, self.book = ACCOUNT, "paper", folder / "book.json"
+    def __init__(self, folder, launcher, monkeypatch):
+        self.folder, self.lean, self.environment = folder, launcher, monkeypatch
+        self.account, self.mode, self.port, self.book = ACCOUNT, "paper", None, folder / "book.json"
         self.market = Market(INVENTED)
         for name, value in {**SECRETS, "STANDIN_BOOK": str(self.book), "STANDIN_EXIT": "0"}.items():
             monkeypatch.setenv(name, value)
@@ -50,7 +50,7 @@ class Trader:
     @property
     def settings(self):
         return read_settings(self.folder, data=self.folder / "data", market=INVENTED, lean=self.lean.folder, account=self.account,
-                             allow_live=self.mode == "live")
+                             allow_live=self.mode == "live", ib_port=self.port)
 
     @property
     def data(self):
@@ -83,7 +83,7 @@ class Trader:
 
     def execute(self, run, now=MORNING, **options) -> Executed:
         return live.execute_live(self.data, self.market, run, engine=find_lean(self.settings), settings=self.settings,
-                                 clock=lambda: now, by="tester", **options)
+                                 clock=lambda: now, by="tester", between_looks=0.1, **options)
 
     @property
     def broker(self):
@@ -93,6 +93,10 @@ class Trader:
     @property
     def held(self):
         return {symbol: int(item["quantity"]) for symbol, item in self.broker["positions"].items() if int(item["quantity"])}
+
+    def broker_forgets(self):
+        """A person cancels everything there, by hand."""
+        self.book.write_text(json.dumps({**self.broker, "working": []}))
 
     def lines(self, run, attempt=1, kind="order"):
         path = records.run_folder(self.data, run.run_id) / str(attempt) / "journal.jsonl"
@@ -257,7 +261,7 @@ def test_another_decision_for_the_day_is_refused(trader):
     trader.decide({"GAMA": "0.5"})
     second = trader.prepare()
 
-    with pytest.raises(AlreadyClaimed, match="2020-03-12 on account DU1234567 is claimed by run .*--supersede s"):
+    with pytest.raises(AlreadyClaimed, match=r"2020-03-12 on account DU1234567 is claimed by run .*--supersede s"):
         trader.execute(second)
     assert "GAMA" not in trader.held
 
@@ -295,8 +299,8 @@ from workbench.settings import read_settings
 settings = read_settings({str(trader.folder)!r}, data={str(trader.data)!r}, market={str(INVENTED)!r},
                          lean={str(trader.lean.folder)!r}, account={trader.account!r}, ib_port={trader.settings.ib_port!r})
 done = live.execute_live(settings.data, Market(settings.market), records.read_run(settings.data, {run.run_id!r}),
-                         engine=find_lean(settings), settings=settings, clock=lambda: datetime.fromisoformat({MORNING.isoformat()!r}),
-                         by="tester", **{options!r})
+                         clock=lambda: datetime.fromisoformat({MORNING.isoformat()!r}), engine=find_lean(settings),
+                         settings=settings, by="tester", **{options!r})
 print(done.attempt.state)
 """
         started.append(subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
@@ -417,3 +421,197 @@ def test_an_error_of_the_algorithm_is_said_with_its_place(trader):
         trader.execute(run)
     assert records.attempts(trader.data, run.run_id)[0].state == "failed"
     assert len(trader.desk.store.fills(run.run_id)) == len(trader.broker["executions"])
+
+
+# Going on after a cut.
+
+@pytest.fixture
+def at_gateway(trader):
+    """A gateway over the stand-in's own book; gives it, and its book whose clock a test may set."""
+    book = StandinBook(trader.book, INVENTED, accounts=(ACCOUNT,), clock=MORNING + timedelta(minutes=40))
+    with serving(book) as gateway:
+        trader.port = gateway.port
+        yield gateway
+
+
+def sent(trader):
+    """How many orders the broker was ever given."""
+    return trader.broker["next_order_id"] - 1
+
+
+def statuses(trader, run):
+    return {order.client_order_id.rpartition("-")[2]: order.status for order in trader.desk.store.orders(run.run_id)
+            if order.attempt == max(one.attempt for one in trader.desk.store.orders(run.run_id)
+                                    if one.client_order_id == order.client_order_id)}
+
+
+def test_after_a_kill_of_everything_the_day_goes_on_and_nothing_is_sent_twice(trader, begin, at_gateway):
+    """Supervisor, keeper and engine die at once while all orders work; the next start takes them up, and they fill."""
+    trader.stand(start="08:59", pace=60)
+    run = trader.prepare()
+    process = begin(run)
+    wait_for(trader, run, "SUBMITTED")
+    until(lambda: sent(trader) == 3)
+    kill_nine(process.pid, *(found.pid for found in stopping.processes(place_of(trader, run))))
+    process.wait()
+    assert len(trader.broker["working"]) == 3
+    trader.stand(start="09:20")
+    done = trader.execute(run)
+
+    assert (done.attempt.attempt, done.attempt.state) == (2, "completed")
+    assert records.attempts(trader.data, run.run_id)[0].state == "abandoned"
+    assert (sent(trader), len(trader.broker["executions"])) == (3, 3)
+    assert set(trader.held) == set(WEIGHTS)
+    filled = {}
+    for fill in trader.desk.store.fills(run.run_id):
+        filled[fill.symbol] = filled.get(fill.symbol, 0) + int(fill.quantity)
+    assert filled == trader.held
+
+
+def test_an_order_that_was_sent_and_never_heard_of_is_found_at_the_broker(trader, at_gateway):
+    """The engine dies between sending the second and being told so: one works unheard, the third was never sent."""
+    trader.stand(fault="killed-after-send:2")
+    run = trader.prepare()
+    with pytest.raises(EngineFailed):
+        trader.execute(run)
+    assert sent(trader) == 2
+    trader.stand(start="09:20")
+    done = trader.execute(run)
+
+    assert done.ended
+    assert (sent(trader), len(trader.broker["executions"])) == (3, 3)
+    assert set(statuses(trader, run).values()) == {"FILLED"}
+
+
+def test_an_order_that_was_announced_and_never_sent_is_sent_once(trader, at_gateway):
+    """The broker has neither an order nor an execution of it: it goes under its next number."""
+    trader.stand(fault="killed-before-send:2")
+    run = trader.prepare()
+    with pytest.raises(EngineFailed):
+        trader.execute(run)
+    assert sent(trader) == 1
+    trader.stand(start="09:20")
+    done = trader.execute(run)
+
+    assert done.ended
+    assert (sent(trader), len(trader.broker["executions"])) == (3, 3)
+    assert sorted(statuses(trader, run).values()) == ["CANCELLED", "FILLED", "FILLED", "FILLED"]
+
+
+def test_fills_that_came_while_nobody_listened_are_known_from_the_broker(trader, begin, at_gateway):
+    """The market opened over a dead process: what filled is taken in, marked as inferred, and nothing is sent."""
+    trader.stand(start="08:59", pace=60)
+    run = trader.prepare()
+    process = begin(run)
+    until(lambda: trader.book.exists() and sent(trader) == 3)
+    kill_nine(process.pid, *(found.pid for found in stopping.processes(place_of(trader, run))))
+    process.wait()
+    at_gateway.book.clock = MORNING + timedelta(hours=2)
+    trader.stand(start="10:30")
+    done = trader.execute(run, MORNING + timedelta(hours=2))
+
+    assert done.ended
+    assert (sent(trader), len(trader.broker["executions"])) == (3, 3)
+    fills = trader.desk.store.fills(run.run_id)
+    assert {fill.symbol: int(fill.quantity) for fill in fills} == trader.held
+    assert all(fill.inferred for fill in fills)
+
+
+def test_a_fill_that_lean_lost_is_recovered_from_the_broker(trader, at_gateway):
+    """It happened, and was never told: at the end the broker is asked, and the store has it, inferred."""
+    trader.stand(fault="lose-fill:2")
+    at_gateway.book.clock = MORNING + timedelta(hours=8)
+    run = trader.prepare()
+    done = trader.execute(run)
+
+    assert done.ended
+    fills = trader.desk.store.fills(run.run_id)
+    assert {fill.symbol: int(fill.quantity) for fill in fills} == trader.held
+    assert [fill.inferred for fill in fills].count(True) == 1
+
+
+def test_an_outcome_that_nobody_can_prove_stops_trading_until_a_person_decides(trader):
+    """Without a connection to the broker, nothing is sent however often it is asked for; then only what was never sent."""
+    trader.stand(fault="killed-after-send:2")
+    run = trader.prepare()
+    with pytest.raises(EngineFailed):
+        trader.execute(run)
+    trader.stand(start="09:20")
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown, match=f"workbench resolve {run.run_id}") as unknown:
+            trader.execute(run)
+    assert len(unknown.value.orders) == 2
+    assert (sent(trader), len(records.attempts(trader.data, run.run_id))) == (2, 1)
+
+    trader.broker_forgets()
+    for ref in unknown.value.orders:
+        recovery.resolve(trader.data, trader.desk.store, run, ref, filled=Decimal(0), price=None, by="tester")
+    done = trader.execute(run)
+
+    assert done.ended
+    assert (sent(trader), len(trader.held)) == (3, 1)
+
+
+def test_the_paper_brokerage_that_died_is_begun_again_where_it_was(trader, begin):
+    """Lean's own paper brokerage is its process: what worked there is sent again, under its next number."""
+    trader.account = ""
+    trader.stand(start="08:59", pace=60)
+    run = trader.prepare()
+    trader.account = "paper"
+    process = begin(run)
+    wait_for(trader, run, "SUBMITTED")
+    kill_nine(process.pid, *(found.pid for found in stopping.processes(place_of(trader, run))))
+    process.wait()
+    trader.account = ""
+    trader.stand(start="09:20")
+    done = trader.execute(run)
+
+    assert done.ended
+    fills = trader.desk.store.fills(run.run_id)
+    assert sorted(fill.symbol for fill in fills) == sorted(WEIGHTS)
+    assert "FILLED" in set(statuses(trader, run).values())
+
+
+def test_an_engine_whose_supervisor_was_killed_is_over_before_the_next_begins(trader, begin, at_gateway):
+    """Its keeper ends it; the account is not traded by two."""
+    trader.stand(start="08:59", pace=60)
+    run = trader.prepare()
+    process = begin(run)
+    wait_for(trader, run, "SUBMITTED")
+    until(lambda: sent(trader) == 3)
+    kill_nine(process.pid)
+    process.wait()
+    trader.stand(start="09:20")
+    done = trader.execute(run)
+
+    assert done.ended
+    assert stopping.processes(place_of(trader, run)) == []
+    assert (sent(trader), len(trader.broker["executions"])) == (3, 3)
+
+
+def test_the_kill_switch_cancels_at_the_broker_what_a_dead_process_left(trader, begin, at_gateway):
+    """With Lean's own client id, and it is looked at afterwards."""
+    trader.stand(start="08:59", pace=60)
+    run = trader.prepare()
+    process = begin(run)
+    wait_for(trader, run, "SUBMITTED")
+    until(lambda: sent(trader) == 3)
+    kill_nine(process.pid, *(found.pid for found in stopping.processes(place_of(trader, run))))
+    process.wait()
+    killed, = safety.kill(trader.data, runs=None, why="a test", by="tester", now=MORNING,
+                          contact=live.reach(trader.settings, ACCOUNT))
+
+    assert killed.clear
+    assert [order.state for order in killed.orders] == ["cancelled"] * 3
+    assert at_gateway.ids().count(CANCEL) == 3
+    assert trader.broker["working"] == []
+
+
+def test_an_account_that_the_broker_does_not_know_is_refused(trader, at_gateway):
+    """Before anything is begun."""
+    at_gateway.book.accounts = ("DU7654321",)
+    run = trader.prepare()
+
+    with pytest.raises(NotArmed, match="DU1234567"):
+        trader.execute(run)
+    assert records.attempts(trader.data, run.run_id) == ()

@@ -91,20 +91,21 @@ def prepare_live(data: Path, market: Market, decisions: Decisions, params: Execu
 def execute_live(
     data: Path, market: Market, run: Run, *, engine: Engine, settings: Settings, clock: Clock = wall_clock,
     hear: Callable[[LogLine], None] | None = None, by: str | None = None, supersede: str | None = None,
-    leave_working: bool = False, deadline: datetime | None = None
+    leave_working: bool = False, deadline: datetime | None = None, between_looks: float = 5.0
 ) -> Executed:
     """Execute a request on paper or live to its end, go on with it, or find that it came to its end.
 
     Without a deadline it ends 15 minutes after that day's close; what still works is cancelled then, unless
     `leave_working`. `supersede` is a snapshot id from which the date is taken over. The first Ctrl-C stops softly, as a stop
-    file does, the second at once. Raises `NotArmed`, `AlreadyClaimed`, `OutcomeUnknown`, `BrokerUnavailable`, and the
+    file does, the second at once. The broker is asked again `between_looks` seconds after an answer that leaves an order in
+    doubt: it may be on its way. Raises `NotArmed`, `AlreadyClaimed`, `OutcomeUnknown`, `BrokerUnavailable`, and the
     engine's own errors; after each of them the same may be asked again.
     """
     check_today(market.calendar, run.start, clock())
     safety.check_account(run.mode, run.account, now=clock(), data=data, allow_live=settings.allow_live)
     day = _Day(data=data.absolute(), market=market, run=run, engine=engine, settings=settings, clock=clock,
                store=Store(settings.store, wait=settings.store_wait), contact=reach(settings, run.account),
-               by=by or getpass.getuser(), leave_working=leave_working,
+               by=by or getpass.getuser(), leave_working=leave_working, between_looks=between_looks,
                deadline=deadline or market.calendar.close(run.start) + AFTER_CLOSE)
     if supersede is not None:
         claims.supersede(data, run.strategy, run.account, run.start, run.snapshot_ids[0], run.run_id, old=supersede, by=day.by,
@@ -158,6 +159,7 @@ class _Day:
     by: str
     deadline: datetime
     leave_working: bool
+    between_looks: float
 
     def execute(self, hear: Callable[[LogLine], None] | None) -> Executed:
         self._end_orphans()
@@ -169,7 +171,8 @@ class _Day:
             raise BadInput(f"the deadline was {self.deadline:%Y-%m-%d %H:%M} UTC, and nothing was begun before it",
                            where=f"run {self.run.run_id}", remedy="decide for the next session")
         self._ask_first()
-        left = recovery.look_back(self.data, self.store, self.run, ask=self._ask(), paper=self.run.account == OWN_PAPER)
+        left = recovery.look_back(self.data, self.store, self.run, ask=self._ask(), paper=self.run.account == OWN_PAPER,
+                                  wait=self.between_looks)
         return self._conclude(self._attempt(left, hear))
 
     def _attempt(self, left: recovery.Resume, hear: Callable[[LogLine], None] | None) -> Executed:
