@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,8 +23,10 @@ from workbench.errors import BadInput, WorkbenchError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from workbench.engines.log import LogLine
     from workbench.judgement.parity import Parity
     from workbench.running.desk import Desk
+    from workbench.words.progress import OrderProgress, RunProgress
 
 app = typer.Typer(name="workbench", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="From a decision in a notebook to orders, fills, and why the two differ.")
@@ -188,29 +190,164 @@ def preview(
 
 @app.command()
 def run(
-    until: Annotated[str, typer.Option("--until", help="The last rebalance date to execute.")],
+    until: Annotated[str | None, typer.Option("--until", help="The last rebalance date of a backtest.")] = None,
     strategy: StrategyOption = "momentum",
     on: Annotated[str | None, typer.Option("--date", help="Report this rebalance date only.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write everything and start nothing.")] = False,
     params: ParamsOption = None, settings: SetOption = None,
-    engine: Annotated[str | None, typer.Option(help="embedded")] = None,
+    engine: Annotated[str | None, typer.Option(help="embedded or lean")] = None,
+    mode: Annotated[str, typer.Option(help="backtest; paper and live trade the decision for today, by Lean.")] = "backtest",
+    account: Annotated[str | None, typer.Option(help="Paper, live: the account (default: the settings').")] = None,
+    deadline: Annotated[str | None, typer.Option(help="Paper, live: HH:MM New York (default: 15 minutes after the close).")] = None,
+    leave_working: Annotated[bool, typer.Option("--leave-working", help="Paper, live: let orders work on at the end.")] = False,
+    supersede: Annotated[str | None, typer.Option(help="Paper, live: take the date over from this decision.")] = None,
     cash: Annotated[str | None, typer.Option(help="US dollars to start with.")] = None,
     data: DataOption = None, market: MarketOption = None, as_json: JsonOption = False,
 ) -> None:
-    """Trade all recorded decisions up to a date in one backtest. Asking again finds the run that already did."""
+    """Trade recorded decisions: all up to a date in one backtest, or today's on paper or live. Asking again finds it or goes on."""
     desk = _desk(data, market)
+    if mode == "backtest" and until is None:
+        raise BadInput("a backtest needs its last date", where="--until")
     decisions = desk.decisions(strategy, until=until)
     chosen = desk.params(params, **_pairs(settings, "--set"))
-    money = Decimal(cash) if cash else None
+    money = _decimal(cash, "--cash") if cash else None
     if dry_run:
-        made = desk.prepare(decisions, chosen, engine=engine, cash=money)
+        made = desk.prepare(decisions, chosen, engine=engine, cash=money, mode=mode, account=account)
         _print_table([{"run_id": made.run_id, "dates": len(made.rebalance_dates), "start": made.start, "end": made.end,
                        "rejected": len(made.rejected), "folder": desk.data / "runs" / made.run_id}], as_json=as_json)
         return
-    with _bar("trading") as progress:
-        done = desk.execute(decisions, chosen, engine=engine, cash=money, progress=progress)
+    with _bar("trading") if mode == "backtest" else _spinner(f"{mode} trading; Ctrl-C cancels what works, and ends") as progress:
+        done = desk.execute(decisions, chosen, engine=engine, cash=money, mode=mode, account=account, progress=progress,
+                            hear=_hear, supersede=supersede, leave_working=leave_working,
+                            deadline=None if deadline is None else _today_at(deadline))
     _say(f"run {done.run.run_id}, attempt {done.attempt.attempt}" + (" (found: it had been run before)" if done.found else ""))
+    _say_differences(done.folder)
     _print_table(desk.table(done.run.run_id, dates=None if on is None else [_day(on)]), as_json=as_json)
+
+
+@app.command()
+def compare(
+    until: Annotated[str, typer.Option("--until", help="The last rebalance date to execute.")],
+    strategy: StrategyOption = "momentum",
+    engines: Annotated[str, typer.Option(help="Two engines, with a comma between.")] = "embedded,lean",
+    params: ParamsOption = None, settings: SetOption = None,
+    cash: Annotated[str | None, typer.Option(help="US dollars to start with.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the comparison as one HTML page, too.")] = None,
+    context: Annotated[int, typer.Option(min=0, help="Events to show before the first difference.")] = 3,
+    data: DataOption = None, market: MarketOption = None, as_json: JsonOption = False,
+) -> None:
+    """One decision list under two engines, event by event. Exit code 1 where they differ, with the first difference."""
+    from workbench.running.comparison import compare_engines
+
+    first, comma, second = engines.partition(",")
+    if not comma or "," in second:
+        raise BadInput(f"{engines!r} is not two engines", where="--engines", remedy="as embedded,lean")
+    desk = _desk(data, market)
+    with _spinner(f"{first}, then {second}"):
+        _, _, found = compare_engines(desk, desk.decisions(strategy, until=until), desk.params(params, **_pairs(settings, "--set")),
+                                      engines=(first.strip(), second.strip()), cash=_decimal(cash, "--cash") if cash else None)
+    _show_parity(found, context, html, as_json=as_json)
+
+
+@app.command()
+def watch(run_id: Annotated[str, typer.Argument(help="A run id, or the unique beginning of one.")],
+          every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
+          data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Follow a run that is at work: its orders, how far each is, the account, the last sign of life. Ends with the run."""
+    from workbench.running.follow import watch as look_on
+
+    desk = _desk(data, None)
+    found = desk.run(run_id)
+    if as_json:
+        for seen in look_on(desk.store, found.run_id, every=every):
+            typer.echo(_json({"state": seen.state, "seen_at": seen.seen_at, "equity": seen.equity, "cash": seen.cash,
+                              "orders": [_progress_row(order) for order in seen.orders]}))
+        return
+    from rich.live import Live
+
+    with Live(console=_stdout(), refresh_per_second=4) as screen:
+        for seen in look_on(desk.store, found.run_id, every=every):
+            screen.update(_progress(seen))
+
+
+# Safety.
+
+@app.command()
+def arm(account: Annotated[str, typer.Argument(help="The one live account that may be traded.")],
+        hours: Annotated[str, typer.Option(help="For how long, at most 24.")] = "8", data: DataOption = None) -> None:
+    """Allow live trading on one account for some hours. Needs the setting allow_live; paper needs no arming."""
+    import getpass
+
+    from workbench.running import safety
+
+    settings = _settings(data)
+    made = safety.arm(settings.data, account.strip().upper(), hours=_decimal(hours, "--hours"), allow_live=settings.allow_live,
+                      by=getpass.getuser(), now=datetime.now(UTC))
+    _say(f"account {made.account} is armed until {made.expires_at:%Y-%m-%d %H:%M} UTC")
+
+
+@app.command()
+def disarm(account: Annotated[str | None, typer.Argument(help="The account (default: none).")] = None,
+           clear_stop: Annotated[bool, typer.Option("--clear-stop", help="After `kill`: let trading begin again.")] = False,
+           data: DataOption = None) -> None:
+    """Take an account's arming back; or, after the kill switch, let trading begin again."""
+    from workbench.running import safety
+
+    folder = _settings(data).data
+    if account is None and not clear_stop:
+        raise BadInput("say what", remedy="name the account, or give --clear-stop")
+    if account is not None:
+        account = account.strip().upper()
+        _say(f"account {account} is disarmed" if safety.disarm(folder, account) else f"account {account} was not armed")
+    if clear_stop:
+        _say("trading may begin again" if safety.clear_stop(folder) else "trading was not stopped")
+
+
+@app.command()
+def kill(run_ids: Annotated[list[str] | None, typer.Argument(help="Runs (default: all that are at work).")] = None,
+         why: Annotated[str, typer.Option(help="What to write down as the reason.")] = "by hand",
+         wait: Annotated[float, typer.Option(help="Seconds an algorithm has to cancel and end by itself.")] = 60.0,
+         data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Stop trading now: cancel what works, verify, say what is left. Nothing starts again until `disarm --clear-stop`."""
+    import getpass
+
+    from workbench.running import live, records, safety
+
+    settings = _settings(data)
+    runs = [records.read_run(settings.data, name).run_id for name in run_ids] if run_ids else None
+    done = safety.kill(settings.data, runs=runs, why=why, by=getpass.getuser(), now=datetime.now(UTC), wait=wait,
+                       contact=live.reach(settings, settings.account))
+    _print_table([{"run_id": one.run_id, "attempt": one.attempt, "mode": one.mode, "account": one.account, "how": one.how,
+                   "ended": one.ended, "still open": ", ".join(order.order_ref for order in one.orders
+                                                               if order.state in ("working", "unknown")),
+                   "problem": one.problem} for one in done], as_json=as_json, title="" if done else "nothing was at work")
+    if not all(one.clear for one in done):
+        raise typer.Exit(1)
+
+
+@app.command()
+def resolve(run_id: Annotated[str, typer.Argument(help="A run id, or the unique beginning of one.")],
+            order_ref: Annotated[str, typer.Argument(help="The order whose outcome is unknown.")],
+            filled: Annotated[str | None, typer.Option(help="Signed shares that were filled in all.")] = None,
+            price: Annotated[str | None, typer.Option(help="Their average price in dollars.")] = None,
+            fee: Annotated[str | None, typer.Option(help="Fees in dollars, where known.")] = None,
+            cancelled: Annotated[bool, typer.Option("--cancelled", help="Nothing (more) was filled.")] = False,
+            data: DataOption = None) -> None:
+    """Say what became of an order that nobody knows the outcome of. It is written down as inferred, with your name."""
+    import getpass
+
+    from workbench.running import recovery
+
+    if (filled is None) == (not cancelled):
+        raise BadInput("say what became of it", remedy="give --filled and --price, or --cancelled")
+    desk = _desk(data, None)
+    desk.store.index(desk.data)
+    shares = _decimal(filled, "--filled") if filled else Decimal(0)
+    made = recovery.resolve(desk.data, desk.store, desk.run(run_id), order_ref, filled=shares,
+                            price=_decimal(price, "--price") if price else None, fee=_decimal(fee, "--fee") if fee else None,
+                            by=getpass.getuser())
+    desk.store.index(desk.data)
+    typer.echo(made)
 
 
 @app.command()
@@ -279,17 +416,7 @@ def parity(
     from workbench.running.sides import read_sides
 
     found = compare(*read_sides(_settings(data).data, a, b), tolerance=_decimal(tolerance, "--tolerance"), ignore=ignore or ())
-    if html is not None:
-        from workbench import files
-        from workbench.showing.parity import render
-
-        _say(f"Page: {files.write(html, render(found, before=context))}")
-    if as_json:
-        typer.echo(_json(found.body(context)))
-    else:
-        _print_parity(found, context)
-    if not found.equal:
-        raise typer.Exit(1)
+    _show_parity(found, context, html, as_json=as_json)
 
 
 @app.command()
@@ -348,6 +475,75 @@ def sql(query: Annotated[str, typer.Argument(help="One SELECT.")], data: DataOpt
 
 
 # Small things.
+
+def _show_parity(found: "Parity", context: int, html: Path | None, *, as_json: bool) -> None:
+    """A comparison as text or JSON, and as a page where one is wanted. Ends with code 1 where the sides differ."""
+    if html is not None:
+        from workbench import files
+        from workbench.showing.parity import render
+
+        _say(f"Page: {files.write(html, render(found, before=context))}")
+    if as_json:
+        typer.echo(_json(found.body(context)))
+    else:
+        _print_parity(found, context)
+    if not found.equal:
+        raise typer.Exit(1)
+
+
+def _hear(line: "LogLine") -> None:
+    """What an engine says is wrong, as it says it; all else is in its log."""
+    if line.level == "ERROR":
+        _say(line.text)
+
+
+def _say_differences(folder: Path) -> None:
+    """Where Lean's own files and the journal do not agree, or could not be compared."""
+    path = folder / "differences.json"
+    if not path.is_file():
+        return
+    told = json.loads(path.read_text(encoding="utf-8"))
+    found, unreadable = len(told["found"]) + told["more"], told["unreadable"]
+    if found or unreadable:
+        unread = f"; not readable: {'; '.join(unreadable)}" if unreadable else ""
+        _say(f"Lean's own files and the journal: {found} differences{unread} ({path})")
+
+
+def _progress(seen: "RunProgress") -> Any:
+    """A run at work as one table under a line of facts."""
+    from rich.console import Group
+    from rich.table import Table
+
+    silent = "no word yet" if seen.silent is None else f"last sign of life {seen.silent.total_seconds():.0f} s ago"
+    money = "" if seen.equity is None else f", equity {seen.equity:,.2f}, cash {seen.cash:,.2f}"
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    rows = [_progress_row(order) for order in seen.orders]
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="right" if name in ("quantity", "filled", "price") else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    facts = f"run {seen.run.run_id}: {seen.state}, {seen.ended} of {seen.told} orders ended{money}; {silent}"
+    refused = [f"not sent: {one.symbol}, {one.rule}" + (f" ({one.detail})" if one.detail else "") for one in seen.refused]
+    return Group(facts, table, *refused)
+
+
+def _progress_row(order: "OrderProgress") -> dict[str, Any]:
+    return {"order": order.order_ref or order.order_id, "symbol": order.symbol, "side": order.side, "quantity": order.quantity,
+            "filled": order.filled, "price": order.average_price, "status": order.status, "last": order.last,
+            "age": None if order.age is None else f"{order.age.total_seconds():.0f} s"}
+
+
+def _today_at(text: str) -> datetime:
+    """A moment of today in New York, from HH:MM."""
+    from datetime import time as clock
+
+    from workbench.market.calendar import NEW_YORK
+
+    try:
+        return datetime.combine(datetime.now(NEW_YORK).date(), clock.fromisoformat(text), NEW_YORK)
+    except ValueError:
+        raise BadInput(f"{text!r} is not a time HH:MM", where="--deadline") from None
+
 
 def _print_parity(found: "Parity", context: int) -> None:
     """The verdict, the first difference with what came before it, and the sums."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import files
+from workbench.engines.log import LogLine
 from workbench.errors import BadInput, NotRecorded
 from workbench.market.folder import Market
-from workbench.running import decision, rebalance, records
+from workbench.running import decision, live, rebalance, records
 from workbench.running.attempt import Executed, configure, find_engine
 from workbench.running.evidence import gather
 from workbench.running.preview import Preview, preview
@@ -140,22 +141,34 @@ class Desk:
                        prices=prices, basis=basis, previous=previous)
 
     def prepare(self, decisions: Decisions, params: ExecutionParams | None = None, *, engine: str | None = None,
-                cash: Decimal | None = None) -> Run:
-        """Write the request of a backtest over all these decisions, and the config of its next attempt; start nothing."""
-        run = self._prepare(decisions, params, engine, cash)
+                cash: Decimal | None = None, mode: str = "backtest", account: str | None = None) -> Run:
+        """Write the request that `execute` would run, and the config of its next attempt; start nothing."""
+        run = self._prepare(decisions, params, engine, cash, mode, account)
         if not records.attempts(self.data, run.run_id):
             configure(self.data, self.market, run, self.settings)
         self.store.index(self.data)
         return run
 
-    def execute(self, decisions: Decisions, params: ExecutionParams | None = None, *, engine: str | None = None,
-                cash: Decimal | None = None, progress: Progress | None = None) -> Executed:
-        """Trade all these decisions in one backtest from cash, or find the run that already did."""
-        run = self._prepare(decisions, params, engine, cash)
+    def execute(
+        self, decisions: Decisions, params: ExecutionParams | None = None, *, engine: str | None = None,
+        cash: Decimal | None = None, mode: str = "backtest", account: str | None = None, progress: Progress | None = None,
+        hear: Callable[[LogLine], None] | None = None, supersede: str | None = None, leave_working: bool = False,
+        deadline: datetime | None = None
+    ) -> Executed:
+        """Trade all these decisions in one backtest from cash, or find the run that already did; or trade the last of them today.
+
+        On paper and live (`mode`) the last decision must be for today; `account` is the settings' own unless given, and live
+        must be armed. Asking again goes on where it stopped. The last three arguments are for these modes: a snapshot whose
+        claim on the date is taken over, whether orders may stay at work at the end, and when that is (UTC).
+        """
+        run = self._prepare(decisions, params, engine, cash, mode, account)
+        found = find_engine(run.engine, self.settings)
         try:
-            return rebalance.execute(self.data, self.market, run, engine=find_engine(run.engine, self.settings),
-                                     settings=self.settings, progress=progress,
-                                     store=self.store if run.engine == "lean" else None)     # ours is over too soon to follow
+            if mode != "backtest":
+                return live.execute_live(self.data, self.market, run, engine=found, settings=self.settings, hear=hear,
+                                         supersede=supersede, leave_working=leave_working, deadline=deadline)
+            return rebalance.execute(self.data, self.market, run, engine=found, settings=self.settings, progress=progress,
+                                     hear=hear, store=self.store if run.engine == "lean" else None)  # ours is over too soon
         finally:
             self.store.index(self.data)
 
@@ -220,9 +233,17 @@ class Desk:
 
     # Inside.
 
-    def _prepare(self, decisions: Decisions, params: ExecutionParams | None, engine: str | None, cash: Decimal | None) -> Run:
-        return rebalance.prepare(self.data, self.market, decisions, params or ExecutionParams(),
-                                 engine=find_engine(engine or self.settings.engine, self.settings), cash=cash or self.settings.cash)
+    def _prepare(self, decisions: Decisions, params: ExecutionParams | None, engine: str | None, cash: Decimal | None,
+                 mode: str, account: str | None) -> Run:
+        """The request. Only Lean trades on paper and live, so it is the engine there unless another is named."""
+        known = find_engine(engine or ("lean" if mode != "backtest" else self.settings.engine), self.settings)
+        money = cash or self.settings.cash
+        if mode == "backtest":
+            return rebalance.prepare(self.data, self.market, decisions, params or ExecutionParams(), engine=known, cash=money)
+        return live.prepare_live(
+            self.data, self.market, Decisions(strategy=decisions.strategy, snapshots=(decisions.last,)),
+            params or ExecutionParams(), engine=known, mode=mode, account=account or self.settings.account, cash=money,
+            now=datetime.now(UTC))
 
     def _before(self, snapshot: Snapshot) -> Snapshot | None:
         """The strategy's decision before this one, if any is recorded."""
