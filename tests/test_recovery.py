@@ -222,6 +222,33 @@ def test_an_order_that_disappears_at_the_last_look_is_unknown(tmp_path, store, a
     assert caught.value.orders == (refs["BETA"],)
 
 
+def test_what_was_unknown_is_known_once_the_broker_says_more(tmp_path, store, asked):
+    """First it counted more shares than it told of; then it told of all, and of the order that still works."""
+    refs = crashed(tmp_path, asked, told=("ALFA",))
+    with pytest.raises(OutcomeUnknown):
+        look(tmp_path, store, asked, at_broker(ALL_FILLED[0], ALL_FILLED[2], orders=[open_order(10, order_id=2, filled=4)]))
+    before = states(store, asked)[refs["ALFA"]]
+    left = look(tmp_path, store, asked, at_broker(
+        ALL_FILLED[0], ALL_FILLED[2], execution(4, order_id=2), orders=[open_order(10, order_id=2, filled=4)]))
+
+    assert (before, states(store, asked)[refs["ALFA"]]) == (("UNKNOWN", 0), ("PARTIALLY_FILLED", 4))
+    assert [order.filled for order in left.working] == [4]
+
+
+def test_an_attempt_that_sized_again_binds_by_its_own_sizes(tmp_path, store, asked):
+    """The first sent nothing and refused ALFA; the second sized anew, sold GAMA, and died before the rest."""
+    first, refs = begun(tmp_path, asked)
+    first.cut("blocked", refs["ALFA"][:-2], "price_collar", 10)
+    first.stop()
+    desk, refs = begun(tmp_path, asked, attempt=2)
+    announce(desk, refs["GAMA"], -3)
+    heard(desk, 1, refs["GAMA"], -3, "FILLED", fill=-3, price="20.01")
+    desk.stop()
+    left = look(tmp_path, store, asked)
+
+    assert [line.symbol for line in left.lines] == ["ALFA", "BETA"]
+
+
 # What nobody can prove
 
 
@@ -331,14 +358,32 @@ def test_a_journal_that_was_changed_is_not_traded_on(tmp_path, store, asked, cha
         look(tmp_path, store, asked, at_broker(*ALL_FILLED))
 
 
-def test_repairs_that_were_changed_are_not_traded_on(tmp_path, store, asked):
-    """Each line holds the hash of those before it."""
+@pytest.mark.parametrize(("line", "change"), [
+    (1, lambda line: line.replace(b"82.6", b"82.7")), (3, lambda line: line.replace(b"20.01", b"20.02")),
+    (3, lambda line: line.partition(b',"seal"')[0] + b"}\n"), (2, lambda _: b""), (3, lambda line: line.rstrip())])
+def test_repairs_that_were_changed_are_not_traded_on(tmp_path, store, asked, line, change):
+    """Each line is sealed with those before it."""
     crashed(tmp_path, asked)
     look(tmp_path, store, asked, at_broker(*ALL_FILLED))
     path = tmp_path / "runs" / asked[0].run_id / "1" / "repairs.jsonl"
-    path.write_bytes(path.read_bytes().replace(b"20.01", b"20.02"))
-    with pytest.raises(JournalBroken, match=r"repairs\.jsonl:2"):
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert change(lines[line - 1]) != lines[line - 1]
+    path.write_bytes(b"".join([*lines[: line - 1], change(lines[line - 1]), *lines[line:]]))
+    with pytest.raises(JournalBroken, match=rf"repairs\.jsonl:{line}"):
+        repairs.read(path)
+    with pytest.raises(JournalBroken):
         look(tmp_path, store, asked, at_broker(*ALL_FILLED))
+
+
+def test_an_announcement_is_ours_whatever_its_reference(tmp_path, store, asked):
+    """An intent that nobody knows any more is no reason to forget an order."""
+    desk, _ = begun(tmp_path, asked)
+    desk.order(None, "gone-ALFA.1", 10, "PENDING_SUBMIT", at=MORNING, event=False)
+    desk.stop()
+    with pytest.raises(OutcomeUnknown) as caught:
+        look(tmp_path, store, asked)
+
+    assert caught.value.orders == ("gone-ALFA.1",)
 
 
 # Fills that were lost

@@ -1,8 +1,8 @@
 """What was concluded of an order rather than heard: `repairs.jsonl` beside an attempt's journal, lines of the same form.
 
 Every line says `"inferred": true`, what kind of finding it is, why, and who said so. Written whole under another name and
-renamed, the earlier lines as they were: a crash leaves the old file or the new one. Each line holds the sha256 of all bytes
-before it, so that a change shows.
+renamed, the earlier lines as they were: a crash leaves the old file or the new one. Each line ends with the sha256 of all
+bytes before its `seal`, so that a change shows.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from workbench.words.order import Order
 
 NAME = "repairs.jsonl"
 FINDINGS = ("fill", "working", "ended", "absent", "died", "carried", "unknown", "resolved")
+SEAL = ',"seal":"'
 ZERO = Decimal(0)
 
 
@@ -66,7 +67,8 @@ def _append(path: Path, run_id: str, attempt: int, repairs: list[Repair], now: d
         lines = read(path)
         text = path.read_bytes() if path.is_file() else b""
         for seq, repair in enumerate(repairs, start=len(lines) + 1):
-            text += (to_json(_line(repair, run_id, attempt, seq, now, hashlib.sha256(text).hexdigest())) + "\n").encode()
+            text += to_json(_line(repair, run_id, attempt, seq, now)).removesuffix("}").encode()
+            text += f'{SEAL}{hashlib.sha256(text).hexdigest()}"}}\n'.encode()
         return files.write(path, text)
 
 
@@ -76,19 +78,20 @@ def read(path: Path) -> tuple[dict[str, Any], ...]:
     lines: list[dict[str, Any]] = []
     end = 0
     for number, row in enumerate(text.splitlines(keepends=True), start=1):
+        told, seal, _ = row.rpartition(SEAL.encode())
         try:
             line = json.loads(row, parse_float=Decimal)
-            good = line["seq"] == number and line["previous"] == hashlib.sha256(text[:end]).hexdigest() and row.endswith(b"\n")
+            good = line["seq"] == number and line["seal"] == hashlib.sha256(text[: end + len(told)]).hexdigest()
         except (ValueError, KeyError, TypeError):
             raise JournalBroken(str(path), number, "not a line of repairs") from None
-        if not good:
-            raise JournalBroken(str(path), number, "the lines before it were changed")
+        if not (good and seal and row.endswith(b"\n")):
+            raise JournalBroken(str(path), number, "this line, or one before it, was changed")
         lines.append(line)
         end += len(row)
     return tuple(lines)
 
 
-def _line(repair: Repair, run_id: str, attempt: int, seq: int, now: datetime, previous: str) -> dict[str, Any]:
+def _line(repair: Repair, run_id: str, attempt: int, seq: int, now: datetime) -> dict[str, Any]:
     order = repair.order
     known_id = order.order_id is not None and order.order_id.isdecimal()
     return {
@@ -99,5 +102,5 @@ def _line(repair: Repair, run_id: str, attempt: int, seq: int, now: datetime, pr
         "limit_price": order.limit_price, "stop_price": None, "status": repair.status, "quantity": order.quantity,
         "fill_quantity": repair.quantity, "fill_price": repair.price if repair.quantity else None,
         "fee": repair.fee if repair.quantity else None, "currency": "USD", "arrival_price": None, "arrival_source": None,
-        "message": repair.why, "inferred": True, "finding": repair.finding, "by": repair.by, "previous": previous,
+        "message": repair.why, "inferred": True, "finding": repair.finding, "by": repair.by,
     }
