@@ -159,6 +159,7 @@ def test_a_late_start_trades_at_once_while_that_makes_sense(tmp_path, order_type
     assert submitted(lived) == ([("ALFA", sent), ("BETA", sent)] if sent else [])
     assert lived.blocked() == ([] if sent else [("ALFA", "too_late"), ("BETA", "too_late")])
     assert len(lived.of("rebalance")) == (1 if sent else 0)
+    assert all(line["detail"] for line in lived.of("blocked"))
 
 
 def test_each_order_type_is_late_by_itself(tmp_path):
@@ -168,6 +169,7 @@ def test_each_order_type_is_late_by_itself(tmp_path):
 
     assert lived.blocked() == [("ALFA", "too_late")]
     assert lived.of("blocked")[0]["cut"] == lived.of("sized", symbol="ALFA")[0]["order"]
+    assert lived.of("blocked")[0]["detail"] == "MOO is sent until 09:28:00"
     assert submitted(lived) == [("BETA", "10:00")]
 
 

@@ -163,7 +163,7 @@ class IntentExecution(QCAlgorithm):
             self._size(day)
         batch = self.to_send.pop((day, order_type), [])
         if self._is_late(day, order_type):
-            self._refuse("too_late", batch)
+            self._refuse("too_late", batch, self._until(day, order_type))
             return
         wait = self.for_real and order_type in ("MKT", "LMT") and (self._is_reducing() or any(line.reduces for line, _ in batch))
         for line, intent in batch:
@@ -400,7 +400,7 @@ class IntentExecution(QCAlgorithm):
         for day, kinds in self.kinds.items():
             if day not in self.sized_days and all(self._is_late(day, order_type) for order_type in kinds):
                 self.sized_days.add(day)
-                self._refuse_unsized("too_late", day)
+                self._refuse_unsized("too_late", day, ", ".join(self._until(day, order_type) for order_type in kinds))
             for order_type in kinds:
                 if (day, order_type) not in self.traded and self.time >= timing.due(order_type, day, self.closes[day]):
                     self.traded.add((day, order_type))
@@ -432,13 +432,16 @@ class IntentExecution(QCAlgorithm):
         while self.waiting:
             day, order_type, line, intent = self.waiting.pop(0)
             if self._is_late(day, order_type):
-                self._refuse("too_late", [(line, intent)])
+                self._refuse("too_late", [(line, intent)], self._until(day, order_type))
             else:
                 self._send(line, intent, order_type)
 
     def _is_late(self, day: date, order_type: str) -> bool:
         """Whether an order of this type would miss its market: on a day of a backtest none does."""
         return self.for_real and self.time >= timing.latest(order_type, day, self.closes[day])
+
+    def _until(self, day: date, order_type: str) -> str:
+        return f"{order_type} is sent until {timing.latest(order_type, day, self.closes[day]):%H:%M:%S}"
 
     def _stop_order(self) -> str | None:
         """Who stops us and why, where somebody does."""
@@ -488,12 +491,12 @@ class IntentExecution(QCAlgorithm):
         self._close()
         self.quit("every order has ended" if self.stopping is None else f"{self.stopping}; {len(self.working)} orders open")
 
-    def _refuse(self, rule: str, batch: Iterable[tuple[sizing.Sized, intents.Intent | None]], detail: str | None = None) -> None:
+    def _refuse(self, rule: str, batch: Iterable[tuple[sizing.Sized, intents.Intent | None]], detail: str) -> None:
         for line, _ in batch:
             self._record("blocked", order_intent_id=line.order_intent_id, symbol=line.symbol, rule=rule, cut=line.order,
                          detail=detail)
 
-    def _refuse_unsized(self, rule: str, day: date, detail: str | None = None) -> None:
+    def _refuse_unsized(self, rule: str, day: date, detail: str) -> None:
         for intent in self.intents_by_day[day]:
             self._record("blocked", order_intent_id=intent.order_intent_id, symbol=intent.symbol, rule=rule, cut=None,
                          detail=detail)
