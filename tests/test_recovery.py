@@ -429,6 +429,22 @@ def test_a_fill_under_an_order_that_nobody_took_over_counts_once(tmp_path, store
     assert (left.repaired, left.working, left.refs) == ((), (), tuple(sorted(refs.values())))
 
 
+def test_an_execution_of_the_account_s_other_run_is_not_ours(tmp_path, store, asked):
+    """The superseded run sold the same shares that morning, and heard the broker's number of it: ours never arrived."""
+    old = ask_for(tmp_path, weights={"ALFA": "0.5"})
+    desk = Desk(tmp_path, old[0].run_id, mode="paper")
+    desk.opened(HELD)
+    desk.order(1, f"{old[1].snapshot_id}-ALFA.1", 10, "SUBMITTED", broker_id="2", at=MORNING)
+    desk.stop()
+    desk, refs = begun(tmp_path, asked)
+    announce(desk, refs["ALFA"], 10)
+    desk.stop()
+    left = look(tmp_path, store, asked, at_broker(execution(10, order_id=2)))
+
+    assert "ALFA" in {line.symbol for line in left.lines}
+    assert states(store, asked)[refs["ALFA"]] == ("CANCELLED", 0)
+
+
 # A person decides
 
 

@@ -33,6 +33,7 @@ UNSET = 1e300                   # beyond it a number is IB's mark for one that i
 ZONED = 174                     # protocol version from which the time of an execution names its zone
 SIDES = {"BOT": "BUY", "SLD": "SELL", "BUY": "BUY", "SELL": "SELL", "SSHORT": "SELL"}
 LINK_LOST, LINK_BACK = (1100, 2110), (1101, 1102)
+FARMS_FINE = (2104, 2106, 2107, 2108, 2119, 2158)      # notices on market data, which nobody asked for
 ID_IN_USE = 326
 COMPLETED = "['101'"            # of a message about an ended order, which nobody asked for and the library can't place
 LATE_FEES = 1.0                 # seconds to wait for commissions, which follow the executions one by one
@@ -218,6 +219,8 @@ class _Session:
 
     def hear(self, number: int, code: int, text: str, *_: object) -> None:
         """Keep an error or notice: its number is that of a request or order, or -1."""
+        if code in FARMS_FINE:
+            return
         self.said[number] = self.last = f"{code}: {text}"
         if code in LINK_LOST:
             self.link_lost = self.last

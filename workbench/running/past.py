@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ class Past:
     """All that the attempts of a run tell."""
 
     ours: tuple[Sent, ...] = ()
-    others: tuple[Unresolved, ...] = ()                     # the engine's own orders, such as a liquidation
+    others: tuple[Unresolved, ...] = ()         # the engine's own, such as a liquidation, and other runs' on the account
     held: Mapping[str, Decimal] = field(default_factory=dict)
     heard_until: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -114,11 +114,11 @@ def read(data: Path, store: Store, run: Run) -> Past:
     for bad in store.bad_lines():
         if bad.file.startswith(f"runs/{run.run_id}/") and bad.file.endswith(".jsonl"):
             raise JournalBroken(bad.file, bad.line, bad.reason)
-    told = _told(store, run)
+    told = _told(store, run.run_id)
     if not told:
         return Past()
     filled = store.fills(run.run_id)
-    fills = _fills(store, run, filled)
+    fills = _fills(store, run.run_id, filled)
     rows = sorted(store.orders(run.run_id), key=lambda row: row.attempt or 0)
     sent = tuple(_sent(ref, rows, told, fills) for ref in dict.fromkeys(
         row.client_order_id for row in rows if row.client_order_id and _is_ours(row, told)))
@@ -126,8 +126,8 @@ def read(data: Path, store: Store, run: Run) -> Past:
     first = min((row.attempt or 1 for item in sent for row in item.rows), default=1)
     opened = opened_lines(store, run.run_id).get(first)
     return Past(
-        ours=sent,
-        others=tuple(_other(row, told, fills) for row in rows if _key(row) not in taken and row.quantity and row.broker_order_id),
+        ours=sent, others=(*_others([row for row in rows if _key(row) not in taken], told, fills),
+                           *_of_other_runs(store, run, min((item.sent_at for item in sent), default=datetime.now(UTC)))),
         held=_held(opened, rows, [fill for fill in filled if fill.attempt >= first]),
         heard_until=max(item.at for of_one in told.values() for item in of_one))
 
@@ -142,11 +142,11 @@ class _Told:
     finding: str | None
 
 
-def _told(store: Store, run: Run) -> dict[Key, list[_Told]]:
+def _told(store: Store, run_id: str) -> dict[Key, list[_Told]]:
     told: dict[Key, list[_Told]] = defaultdict(list)
     for attempt, order_id, *event in store.rows(
             "select attempt, order_id, writer, status, occurred_at, json_extract_string(line, '$.finding') from order_events "
-            "where run_id = $run order by attempt, occurred_at", run=run.run_id).rows:
+            "where run_id = $run order by attempt, occurred_at", run=run_id).rows:
         told[attempt, order_id].append(_Told(*event))
     return dict(told)
 
@@ -183,17 +183,31 @@ def _numbers(row: Order) -> set[str]:
     return {part for part in (row.broker_order_id or "").split(",") if part}
 
 
-def _other(row: Order, told: Mapping[Key, list[_Told]], fills: Mapping[Key, list[KnownFill]]) -> Unresolved:
-    return Unresolved(order_ref=f"order {row.order_id} of attempt {row.attempt}", symbol=row.symbol or "",
-                      quantity=row.quantity or ZERO, sent_at=min(event.at for event in told[_key(row)]),
-                      broker_id=row.broker_order_id or "", fills=tuple(fills.get(_key(row), [])), ended=row.ended)
+def _others(rows: Iterable[Order], told: Mapping[Key, list[_Told]],
+            fills: Mapping[Key, list[KnownFill]]) -> Iterator[Unresolved]:
+    """Orders that are not ours, as far as the broker's number of them is known: what it tells of them is not ours either."""
+    for row in rows:
+        if row.quantity and row.symbol and row.broker_order_id:
+            yield Unresolved(order_ref=f"order {row.order_id} of {row.run_id}-{row.attempt}", symbol=row.symbol,
+                             quantity=row.quantity, sent_at=min(event.at for event in told[_key(row)]),
+                             broker_id=row.broker_order_id, fills=tuple(fills.get(_key(row), [])), ended=row.ended)
 
 
-def _fills(store: Store, run: Run, filled: Iterable[Fill]) -> dict[Key, list[KnownFill]]:
+def _of_other_runs(store: Store, run: Run, since: datetime) -> Iterator[Unresolved]:
+    """The orders of the account's other runs of the day, as of one that this run supersedes."""
+    found = store.rows("select distinct r.run_id from runs r join events e using (run_id) where r.account = $account "
+                       "and r.mode = $mode and r.run_id <> $run and e.occurred_at >= $since order by r.run_id",
+                       account=run.account, mode=run.mode, run=run.run_id, since=since - timedelta(days=1)).rows
+    for (run_id,) in found:
+        filled = store.fills(run_id)
+        yield from _others(store.orders(run_id), _told(store, run_id), _fills(store, run_id, filled))
+
+
+def _fills(store: Store, run_id: str, filled: Iterable[Fill]) -> dict[Key, list[KnownFill]]:
     """What is recorded as filled, by attempt and order; with the broker's id of the execution where one was told."""
     ids: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     for *what, exec_id in store.rows("select attempt, order_id, fill_quantity, fill_price, occurred_at, exec_id from executions "
-                                     "where run_id = $run and fill_quantity <> 0", run=run.run_id).rows:
+                                     "where run_id = $run and fill_quantity <> 0", run=run_id).rows:
         ids[tuple(what)].append(exec_id)
     found: dict[Key, list[KnownFill]] = defaultdict(list)
     for fill in filled:
