@@ -147,6 +147,17 @@ def folded(*attempts: Lived) -> list[tuple[str, str, str]]:
     return list(found.itertuples(index=False, name=None))
 
 
+def test_the_engines_own_files_tell_the_same_events():
+    """But for what was announced, which the engine never heard of."""
+    _, lived = whole_day()
+    events = json.loads((lived.folder / "results" / "r0-1-2020-03-10-order-events.json").read_text())
+    heard = [line for line in lived.of("order") if line["event_id"] is not None]
+
+    assert [(event["orderId"], event["orderEventId"], event["fillQuantity"]) for event in events] == [
+        (line["order_id"], line["event_id"], line["fill_quantity"]) for line in heard]
+    assert lived.result["orders"]["1"]["tag"] == "s20200310-ALFA.1"
+
+
 # Late, and too late.
 
 @pytest.mark.parametrize(("order_type", "start", "sent"), [
@@ -449,6 +460,22 @@ def test_purchases_wait_for_an_adopted_sale_too(tmp_path):
         "working": [{"order_ref": "s20200310-ALFA.1", "symbol": "ALFA", "quantity": sized["order"], "filled": 0}]}))
 
     assert submitted(second) == [("ALFA", "10:05"), ("BETA", "10:15")]
+
+
+def test_a_stop_file_takes_back_what_an_earlier_attempt_sent(tmp_path):
+    """Adopted and cancelled, under its old name and its new id; what was left to send stays unsent."""
+    day = Day(tmp_path, THREE)
+    first = day.live(fault="killed-after-send:1")
+    sized = first.of("sized", symbol="ALFA")[0]
+    day.stop_file.write_text("anna: enough")
+    second = check(day.live(start="09:10", resume={
+        "sized": True, "lines": [line_of(day, "GAMA", 5)],
+        "working": [{"order_ref": "s20200310-ALFA.1", "symbol": "ALFA", "quantity": sized["order"], "filled": 0}]}))
+
+    assert second.story("s20200310-ALFA.1") == ["SUBMITTED", "PENDING_CANCEL", "CANCELLED"]
+    assert {(line["order_id"], line["broker_id"]) for line in second.of("order")} == {(1, "1")}
+    assert second.blocked() == [("GAMA", "stopped")]
+    assert (day.broker["working"], day.broker["executions"]) == ([], [])
 
 
 def test_a_further_order_of_an_intent_has_the_next_number(tmp_path):
