@@ -231,6 +231,17 @@ def test_an_arming_that_expired_is_refused(trader):
         trader.execute(trader.prepare(), MORNING + timedelta(hours=1))
 
 
+def test_an_arming_covers_all_that_may_be_sent(trader):
+    """Not only the start: one that would expire on the way is refused, unless the run is to end earlier."""
+    trader.mode, trader.account = "live", LIVE_ACCOUNT
+    safety.arm(trader.data, LIVE_ACCOUNT, hours=Decimal(2), allow_live=True, by="tester", now=MORNING)
+    run = trader.prepare()
+    with pytest.raises(NotArmed, match=r"expires at 14:30 UTC, and the run may last until 20:15 UTC; .*--deadline"):
+        trader.execute(run)
+
+    assert trader.execute(run, deadline=MORNING + timedelta(hours=2)).ended
+
+
 def test_live_trades_with_secrets_that_are_nowhere_afterwards(trader):
     """Neither in the run's folder, nor anywhere else that is recorded, nor in the temporary folder."""
     trader.mode, trader.account = "live", LIVE_ACCOUNT
@@ -277,6 +288,39 @@ def test_another_decision_supersedes_the_first(trader):
     assert done.ended
     assert set(trader.held) == {"ALFA"}
     assert claims.newest(trader.data, ACCOUNT).supersedes == first.snapshot_ids[0]
+
+
+def test_leans_own_paper_account_goes_on_where_it_ended(trader):
+    """The next decision, of the same day or another, begins with what the one before left: nothing is bought twice."""
+    trader.account = ""
+    trader.environment.setenv("WORKBENCH_LEAN_DATA_QUEUE", "SomebodysQueue")
+    first = trader.prepare()
+    trader.execute(first)
+    held = last_mark(trader, first)
+    trader.decide({"ALFA": "0.3", "BETA": "0", "DELT": "0"})
+    trader.stand(start="08:45")
+    second = trader.prepare()
+    trader.execute(second, supersede=first.snapshot_ids[0])
+    trader.decide({"ALFA": "0.3", "BETA": "0", "DELT": "0"}, day="2020-03-13")
+    third = trader.prepare(day="2020-03-13", now=MORNING + timedelta(days=1))
+    trader.stand(start="08:30")
+    trader.execute(third, MORNING + timedelta(days=1))
+
+    assert set(held) == set(WEIGHTS)
+    assert {"BETA": -held["BETA"], "DELT": -held["DELT"]}.items() <= traded(trader, second).items()
+    assert set(last_mark(trader, second)) == {"ALFA"}
+    assert set(last_mark(trader, third)) == {"ALFA"}
+    assert abs(last_mark(trader, third)["ALFA"] - held["ALFA"]) < held["ALFA"] // 5
+
+
+def traded(trader, run):
+    """Shares by symbol that a run filled."""
+    return {fill.symbol: int(fill.quantity) for fill in trader.desk.store.fills(run.run_id)}
+
+
+def last_mark(trader, run):
+    """Shares by symbol at the end of a run."""
+    return {row["symbol"]: row["quantity"] for row in trader.lines(run, kind="mark")[-1]["positions"] if row["quantity"]}
 
 
 # Two at once, stops, ends.

@@ -29,13 +29,14 @@ from workbench.engines.base import PATIENCE_LIVE, Engine
 from workbench.engines.ib import BrokerView, cancel_orders, read_broker
 from workbench.engines.log import LogLine
 from workbench.engines.secrets import remove_leftovers
-from workbench.errors import AlreadyClaimed, BadInput, BrokerUnavailable, OutcomeUnknown
+from workbench.errors import AlreadyClaimed, BadInput, BrokerUnavailable, NotArmed, OutcomeUnknown
 from workbench.market.calendar import NEW_YORK, Calendar
 from workbench.market.folder import Market
 from workbench.running import claims, rebalance, records, recovery, safety, stopping
 from workbench.running.attempt import Executed, Watch, configure, judge, supervise
 from workbench.running.records import Decisions
-from workbench.running.safety import OWN_PAPER
+from workbench.running.restart import Resume
+from workbench.running.safety import LONGEST, OWN_PAPER
 from workbench.running.sent import working
 from workbench.running.stopping import Contact
 from workbench.settings import Settings
@@ -167,6 +168,7 @@ class _Day:
         earlier = records.attempts(self.data, self.run.run_id)
         if earlier and earlier[-1].state == "completed":
             return judge(records.run_folder(self.data, self.run.run_id), self.run, earlier[-1])
+        self._check_arming()
         if not earlier and self.clock() >= self.deadline:
             raise BadInput(f"the deadline was {self.deadline:%Y-%m-%d %H:%M} UTC, and nothing was begun before it",
                            where=f"run {self.run.run_id}", remedy="decide for the next session")
@@ -175,7 +177,18 @@ class _Day:
                                   wait=self.between_looks)
         return self._conclude(self._attempt(left, hear))
 
-    def _attempt(self, left: recovery.Resume, hear: Callable[[LogLine], None] | None) -> Executed:
+    def _check_arming(self) -> None:
+        """An account is armed for all that is sent, not only for the start. Raises `NotArmed` where that ends too early."""
+        if self.run.mode != "live":
+            return
+        arming = safety.armed(self.data, self.run.account, self.clock())
+        if arming is None or arming.expires_at < self.deadline:
+            until = "" if arming is None else f" at {arming.expires_at:%H:%M} UTC"
+            raise NotArmed(f"the arming of account {self.run.account} expires{until}, and the run may last until "
+                           f"{self.deadline:%H:%M} UTC",
+                           f"`workbench arm {self.run.account} --hours {LONGEST}`, or an earlier --deadline")
+
+    def _attempt(self, left: Resume, hear: Callable[[LogLine], None] | None) -> Executed:
         """One start of the engine, from its folder to what it left."""
         place = self._next_place()
         told: dict[str, Any] = {"stop_file": place / stopping.STOP_FILE, "deadline": self.deadline, "holdings": left.holdings,
@@ -226,7 +239,7 @@ class _Day:
         outcomes.raise_failed(done.outcome, done.folder / "log.txt")
         if left:
             raise OutcomeUnknown(self.run.run_id, left, "they could not be cancelled in time: look at the broker, or start again, "
-                                 f"or `workbench kill --run {self.run.run_id}`")
+                                 f"or `workbench kill {self.run.run_id}`")
         return done
 
     def _told(self, done: Executed, state: str, cause: str) -> Executed:
@@ -266,7 +279,7 @@ class _Day:
                 pids = ", ".join(str(process.pid) for process in stopping.processes(place.folder))
                 orphan = f"attempt {place.attempt.attempt} of run {place.attempt.run_id}"
                 raise AlreadyClaimed(f"account {self.run.account}", f"{orphan}, whose engine goes on without its supervisor "
-                                     f"(process {pids})", f"`workbench kill --run {place.attempt.run_id}` ends it")
+                                     f"(process {pids})", f"`workbench kill {place.attempt.run_id}` ends it")
             records.save_attempt(self.data, replace(place.attempt, state="abandoned", ended_at=self.clock(),
                                                     cause="its process ended without saying so"))
 

@@ -108,11 +108,12 @@ def _ledger(store: Store, run: Run) -> tuple[tuple[str, Decimal], ...]:
 
 
 def _paper_account(store: Store, run: Run) -> tuple[tuple[Holding, ...], Decimal]:
-    """What Lean's own paper brokerage held when it last ended for this strategy: in this run, else in the newest before it."""
+    """What Lean's own paper brokerage held when it last ended for this strategy: in the run that was at work there last, which
+    may be this one, one of another day, or one of this day that was superseded."""
     before = store.rows(
-        f"select distinct r.run_id, r.rebalance_dates[-1] as day from runs r join events e using (run_id) where {SAME_DESK} "
-        "and e.kind = 'opened' and (r.run_id = $run or r.rebalance_dates[-1] < $day) order by day desc limit 1",
-        **_desk(run), day=run.rebalance_dates[-1], run=run.run_id).rows
+        f"select r.run_id from runs r join events e using (run_id) where {SAME_DESK} "
+        "and e.kind = 'opened' and r.rebalance_dates[-1] <= $day group by r.run_id order by max(e.recorded_at) desc limit 1",
+        **_desk(run), day=run.rebalance_dates[-1]).rows
     if not before:
         return (), run.cash
     run_id = str(before[0][0])

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 STOP_FILE = "stop.txt"
 TAG = "WORKBENCH_ATTEMPT"           # in the environment of every process of an attempt: the attempt's folder
 MODES = ("paper", "live")
+BACKTEST = b'"mode":"backtest"'     # most statuses: not even parsed, for a kill is in a hurry
 PROCESS_PAPER = "paper"             # the account of Lean's own paper brokerage, which lives in that process only
 POLL = 0.1
 WRITE_OUT = 5.0                     # seconds that a supervisor has, after its engine has ended, to say so itself
@@ -127,6 +128,8 @@ def find_at_work(data: Path, runs: Iterable[str] | None = None) -> tuple[tuple[P
     folder, found, broken = data / "runs", [], []
     paths = [folder / run_id for run_id in runs] if runs is not None else sorted(folder.glob("r*"))
     for path in sorted(status for run in paths for status in run.glob("[0-9]*/status.json")):
+        if BACKTEST in path.read_bytes():
+            continue
         try:
             attempt = runs_words.read_attempt(files.read_json(path), where=str(path))
             if attempt.mode in MODES and attempt.state not in runs_words.FINAL:
