@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,7 +17,7 @@ import pytest
 from tests.engine_fixtures import GOLDEN
 from tests.standin_fixtures import give
 from tests.standin_fixtures import lean as lean
-from workbench.engines import base, keeper
+from workbench.engines import base
 from workbench.engines import outcome as outcomes
 from workbench.engines.base import Start
 from workbench.errors import AlgorithmFailed, BadInput, EngineFailed, NoMarketData, UnknownName
@@ -43,20 +45,35 @@ class Probe(QCAlgorithm):
 """
 
 
+def prepare(folder, market, body="pass"):
+    """Write a config for a small algorithm, given the body of `on_data`."""
+    (folder / "probe.py").write_text(ALGORITHM.format(body=body))
+    (folder / "lean.json").write_text(json.dumps({
+        "algorithm-language": "Python", "algorithm-location": str(folder / "probe.py"), "algorithm-id": "r1-1",
+        "data-folder": str(market), "results-destination-folder": str(folder / "results"),
+        "python-additional-paths": [str(base.ALGORITHM)], "parameters": {"journal-path": str(folder / "journal.jsonl")},
+    }))
+    return folder / "lean.json"
+
+
 @pytest.fixture
 def prepared(tmp_path, invented):
-    """A config for a small algorithm; returns its path, given the body of `on_data`."""
-    def prepare(body="pass"):
-        algorithm = tmp_path / "probe.py"
-        algorithm.write_text(ALGORITHM.format(body=body))
-        (tmp_path / "lean.json").write_text(json.dumps({
-            "algorithm-language": "Python", "algorithm-location": str(algorithm), "algorithm-id": "r1-1",
-            "data-folder": str(invented), "results-destination-folder": str(tmp_path / "results"),
-            "python-additional-paths": [str(base.ALGORITHM)], "parameters": {"journal-path": str(tmp_path / "journal.jsonl")},
-        }))
-        return tmp_path / "lean.json"
+    """Prepares the config of a small algorithm and returns its path, given the body of `on_data`."""
+    return partial(prepare, tmp_path, invented)
 
-    return prepare
+
+@pytest.fixture(scope="module")
+def good_run(tmp_path_factory, invented):
+    """The folder of a good run, made once."""
+    folder = tmp_path_factory.mktemp("good")
+    attempt(prepare(folder, invented))
+    return folder
+
+
+@pytest.fixture
+def left(good_run, tmp_path):
+    """What a good run left, to be damaged."""
+    return shutil.copytree(good_run, tmp_path / "left")
 
 
 def cut(path, count):
@@ -115,24 +132,22 @@ def test_an_engine_that_ignores_interrupts_is_killed(prepared, monkeypatch):
     (lambda folder: (folder / "journal.jsonl").unlink(), "wrote no journal"),
     (lambda folder: cut(folder / "journal.jsonl", 9), "journal does not verify"),
 ])
-def test_no_single_file_decides(damage, said, prepared):
+def test_no_single_file_decides(damage, said, left):
     """An attempt is complete only when result, log and journal say so together, whatever the exit code."""
-    config = prepared()
-    ended, before = attempt(config)
-    damage(config.parent)
-    after = outcomes.read_outcome(config.parent / "results", "r1-1", config.parent / "journal.jsonl", ended)
+    ended = base.Ended(exit_code=0, seconds=1.0)
+    before = outcomes.read_outcome(left / "results", "r1-1", left / "journal.jsonl", ended)
+    damage(left)
+    after = outcomes.read_outcome(left / "results", "r1-1", left / "journal.jsonl", ended)
 
     assert before.complete
     assert not after.complete
     assert said in after.cause
 
 
-def test_exit_code_134_after_a_complete_run_is_a_success(prepared):
-    """Real Lean's usual end: the process aborts when all its work is written."""
-    config = prepared()
-    attempt(config)
-    folder = config.parent
-    outcome = outcomes.read_outcome(folder / "results", "r1-1", folder / "journal.jsonl", base.Ended(exit_code=134, seconds=1.0))
+@pytest.mark.parametrize("code", [134, -6])
+def test_an_abort_after_a_complete_run_is_a_success(code, left):
+    """Real Lean's usual end: the process aborts when all its work is written. 134 is what a shell makes of it."""
+    outcome = outcomes.read_outcome(left / "results", "r1-1", left / "journal.jsonl", base.Ended(exit_code=code, seconds=1.0))
 
     assert outcome.complete
 
@@ -188,14 +203,15 @@ def test_who_asks_for_a_stop_gives_its_reason(tmp_path):
 
 def test_an_interrupt_of_the_supervisor_stops_the_engine(tmp_path):
     """Ctrl-C in a terminal or a notebook: the engine hears of it before we go on."""
-    code = ("import pathlib, time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    pathlib.Path('heard').touch()")
+    code = ("import pathlib, time\ntry:\n    pathlib.Path('ready').touch()\n    time.sleep(60)\n"
+            "except KeyboardInterrupt:\n    pathlib.Path('heard').touch()")
 
     def interrupt():
-        raise KeyboardInterrupt
+        if (tmp_path / "ready").exists():
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        base.launch(start_of(code, tmp_path), tmp_path / "log.txt", timeout=30,
-                    watch=lambda: interrupt() if is_asleep(tmp_path / "log.txt") else None)
+        base.launch(start_of(code, tmp_path), tmp_path / "log.txt", timeout=30, watch=interrupt)
 
     assert (tmp_path / "heard").exists()
 
@@ -222,26 +238,21 @@ def test_what_an_engine_leaves_running_goes_with_it(tmp_path):
     assert_gone(pid)
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
-def test_an_engine_can_be_signalled_from_any_process(name, tmp_path):
-    """By the log it writes to; once it has ended there is nobody to signal, and no note."""
-    log = tmp_path / "log.txt"
-    sent = []
-    ended = base.launch(start_of("import time; time.sleep(60)", tmp_path), log, timeout=30,
-                        watch=lambda: sent.append(base.signal_from_outside(log, name)) if is_asleep(log) and not sent else None)
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_to_the_keeper_reaches_the_engine(name, tmp_path):
+    """Whoever wants to end an engine without us may signal either."""
+    ready = tmp_path / "ready"
 
-    assert sent == [True]
+    def interrupt():
+        if ready.exists():
+            ready.unlink()
+            os.kill(kept()[0].pid, getattr(signal, name))
+
+    code = "import pathlib, time; pathlib.Path('ready').touch(); time.sleep(60)"
+    ended = base.launch(start_of(code, tmp_path), tmp_path / "log.txt", timeout=30, watch=interrupt)
+
     assert ended.exit_code == -getattr(signal, name)
-    assert base.signal_from_outside(log) is False
-    assert not Path(keeper.note_of(str(log))).exists()
-
-
-def test_the_note_of_a_keeper_that_was_killed_signals_nobody(tmp_path):
-    """Its pids may be another's by now: a note that nobody holds locked counts for nothing."""
-    log = tmp_path / "log.txt"
-    Path(keeper.note_of(str(log))).write_text(f"{os.getpid()} {os.getpid()}\n")
-
-    assert base.signal_from_outside(log) is False
+    assert ended.stopped is None
 
 
 def test_an_engine_whose_keeper_is_killed_is_stopped(tmp_path):
@@ -252,15 +263,15 @@ def test_an_engine_whose_keeper_is_killed_is_stopped(tmp_path):
 
     def kill_keeper():
         if not found and "deaf" in log.read_text():
-            found.append(keeper.pids(keeper.note_of(str(log))))
-            os.kill(found[0][0], signal.SIGKILL)
+            found.extend(process.pid for process in kept())
+            os.kill(found[0], signal.SIGKILL)
 
     ended = base.launch(start_of(code, tmp_path, last_resort=(("touch", str(tmp_path / "last")),)), log, timeout=30,
                         patience=(("SIGINT", 0.2), ("SIGKILL", 5.0)), watch=kill_keeper)
 
     assert ended.stopped == "the process that kept the engine was killed"
     assert (tmp_path / "last").exists()
-    assert_gone(found[0][1])
+    assert_gone(found[1])
 
 
 def test_the_last_resort_is_for_an_engine_that_did_not_end_by_itself(tmp_path):
@@ -315,16 +326,9 @@ def kill_supervisor(code, ready):
     return children
 
 
-def is_asleep(log):
-    """Whether the engine of a log has begun to wait: its imports are behind it."""
-    found = keeper.pids(keeper.note_of(str(log)))
-    if found is None:
-        return False
-    try:
-        process = psutil.Process(found[1])
-        return process.status() == psutil.STATUS_SLEEPING and time.time() - process.create_time() > 0.5
-    except psutil.NoSuchProcess:
-        return False
+def kept():
+    """Our keeper and its engine."""
+    return psutil.Process().children(recursive=True)
 
 
 def assert_gone(pid):
@@ -347,52 +351,50 @@ LEAN_ERROR = "2019-03-04 21:00:00 Runtime Error: on purpose\n  at on_data\n    s
      "(main.py, line 4)", "", "main.py:4"),
     ("Runtime Error: x", 'File "C:\\\\desk\\\\main.py", line 3, in on_data', "main.py:3"),
 ])
-def test_the_place_in_the_algorithm_is_found(text, trace, place, prepared):
+def test_the_place_in_the_algorithm_is_found(text, trace, place, left):
     """In Lean's form and in Python's: the innermost line that is the user's own."""
-    outcome = told(prepared(), state={"Status": "RuntimeError", "RuntimeError": text, "StackTrace": trace})
+    outcome = told(left, state={"Status": "RuntimeError", "RuntimeError": text, "StackTrace": trace})
 
     assert (outcome.failure, outcome.place) == ("algorithm", place)
     assert "\n" not in outcome.cause
 
 
-def test_an_error_that_is_not_the_algorithms_is_the_engines(prepared):
+def test_an_error_that_is_not_the_algorithms_is_the_engines(left):
     """A broker that goes away is nobody's line of code."""
-    outcome = told(prepared(), state={"Status": "RuntimeError", "RuntimeError": "Brokerage Disconnect: 1100", "StackTrace": ""})
+    outcome = told(left, state={"Status": "RuntimeError", "RuntimeError": "Brokerage Disconnect: 1100", "StackTrace": ""})
 
     assert (outcome.failure, outcome.cause, outcome.place) == ("engine", "Brokerage Disconnect: 1100", "")
 
 
-def test_a_live_result_that_says_running_is_stale(prepared):
+def test_a_live_result_that_says_running_is_stale(left):
     """The process is gone and its last save is minutes old: that is said, with where the fills are."""
-    outcome = told(prepared(), mode="live", exit_code=-15, state={"Status": "Running", "RuntimeError": "", "StackTrace": ""})
+    outcome = told(left, mode="live", exit_code=-15, state={"Status": "Running", "RuntimeError": "", "StackTrace": ""})
 
     assert not outcome.complete
     assert "exit code -15, SIGTERM" in outcome.cause
     assert "the journal has what the algorithm was told" in outcome.cause
 
 
-def test_a_result_that_is_still_being_written_is_waited_for(prepared):
+def test_a_result_that_is_still_being_written_is_waited_for(left):
     """For a moment: a container's last file may come after its process."""
-    config = prepared()
-    ended, _ = attempt(config)
-    path = config.parent / "results" / "r1-1.json"
+    path = left / "results" / "r1-1.json"
     whole = path.read_bytes()
     path.write_bytes(whole[:100])
     threading.Timer(0.2, path.write_bytes, [whole]).start()
 
-    assert outcomes.read_outcome(path.parent, "r1-1", config.parent / "journal.jsonl", ended).complete
+    ended = base.Ended(exit_code=0, seconds=1.0)
+    assert outcomes.read_outcome(path.parent, "r1-1", left / "journal.jsonl", ended).complete
 
 
-def test_many_missing_files_are_counted(prepared):
+def test_many_missing_files_are_counted(left):
     """A message names a few; the outcome has them all."""
-    config = prepared()
-    outcome = told(config, orders="0", files={
+    outcome = told(left, orders="0", files={
         "succeeded-data-requests-20200101000000000.txt": "/alternative/interest-rate/usa/interest-rate.csv\n",
         "failed-data-requests-20200101000000000.txt": "".join(f"/equity/usa/daily/x{n}.zip\n" for n in range(9))})
 
     assert len(outcome.missing) == 9
     with pytest.raises(NoMarketData, match=r"x4.zip and 4 more not in the data folder"):
-        outcomes.raise_failed(outcome, config.parent / "log.txt")
+        outcomes.raise_failed(outcome, left / "log.txt")
 
 
 @pytest.mark.parametrize("name", ["before-listing", "leverage-and-margin-call", "live-paper", "minute-market-orders", "random-003",
@@ -410,9 +412,9 @@ def test_what_real_lean_left_is_read_as_complete(name):
     assert outcome.equity
 
 
-def test_missing_files_among_others_are_no_failure(prepared):
+def test_missing_files_among_others_are_no_failure(left):
     """A stock that was not listed yet is not there, and the run was on the others."""
-    outcome = told(prepared(), files={
+    outcome = told(left, files={
         "succeeded-data-requests-20200101000000000.txt": "/equity/usa/daily/alfa.zip\n",
         "failed-data-requests-20200101000000000.txt": "/equity/usa/daily/beta.zip\n"})
 
@@ -420,10 +422,9 @@ def test_missing_files_among_others_are_no_failure(prepared):
     assert outcome.missing == ("equity/usa/daily/beta.zip",)
 
 
-def told(config, *, mode="backtest", exit_code=-6, state=None, orders=None, files=None):
+def told(folder, *, mode="backtest", exit_code=-6, state=None, orders=None, files=None):
     """The outcome of a good run whose files were changed afterwards."""
-    attempt(config)
-    results = config.parent / "results"
+    results = folder / "results"
     result = json.loads((results / "r1-1.json").read_bytes())
     result["state"] |= state or {}
     result["statistics"] |= {"Total Orders": orders} if orders is not None else {}
@@ -433,7 +434,7 @@ def told(config, *, mode="backtest", exit_code=-6, state=None, orders=None, file
             old.unlink()
         for name, text in files.items():
             (results / name).write_text(text)
-    return outcomes.read_outcome(results, "r1-1", config.parent / "journal.jsonl", base.Ended(exit_code=exit_code, seconds=1.0),
+    return outcomes.read_outcome(results, "r1-1", folder / "journal.jsonl", base.Ended(exit_code=exit_code, seconds=1.0),
                                  mode=mode)
 
 

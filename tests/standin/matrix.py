@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from tests.standin_fixtures import Given, Lean, give, make_lean
-from workbench.engines import base, keeper
+from workbench.engines import base
 from workbench.engines.base import Start
 from workbench.engines.outcome import raise_failed
 from workbench.errors import EngineFailed
@@ -62,7 +62,7 @@ class Case:
     place: str = ""
     state: str = "Completed"            # of Lean's result; "-": none can be read
     codes: tuple[int, ...] = DEFAULT
-    seconds: float = 5.0                # in which it must be over
+    seconds: float = 10.0               # in which it must be over
     run: Mapping[str, str] = field(default_factory=dict)            # of the stand-in's environment
     launch: Mapping[str, Any] = field(default_factory=dict)         # of `launch`
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -100,7 +100,7 @@ CASES = (
     Case(name="no price files", fault="no-data", error="NoMarketData", says="equity/usa/daily/alfa.zip, equity/usa/daily/beta.zip "
          "not in the data folder"),
     Case(name="no rows in the dates", fault="no-rows", error="NoMarketData", says="hold nothing in the dates of the run"),
-    Case(name="unknown option", change=with_options("--algorithm-ld", "x"), error="EngineFailed", state="-", seconds=2.0,
+    Case(name="unknown option", change=with_options("--algorithm-ld", "x"), error="EngineFailed", state="-", seconds=4.0,
          says="Lean does not know the option --algorithm-ld"),
     Case(name="missing config", change=without_config, error="EngineFailed", says="there is no config file", state="-"),
     Case(name="missing algorithm", config={"algorithm-location": "no_such.py"}, error="EngineFailed", state="-",
@@ -140,16 +140,16 @@ CASES = (
     Case(name="torn journal", fault="torn-journal", error="EngineFailed", says="does not verify: the last line is torn"),
     Case(name="longer than allowed", run={"seconds": "60"}, launch={"timeout": 1.0, "patience": SHORT}, error="EngineFailed",
          says="stopped: ran longer than 1 seconds"),
-    Case(name="hangs", fault="hang", launch={"stall": 1.0, "patience": SHORT}, error="EngineFailed", seconds=6.0,
+    Case(name="hangs", fault="hang", launch={"stall": 1.0, "patience": SHORT}, error="EngineFailed", seconds=12.0,
          says="stopped: gave no sign of life for 1 seconds"),
     Case(name="hangs, deaf to SIGINT", fault="hang-hard", launch={"stall": 1.0, "patience": QUICK}, error="EngineFailed", state="-",
-         codes=(-signal.SIGTERM,), says="did not go when asked and was killed", seconds=6.0),
+         codes=(-signal.SIGTERM,), says="did not go when asked and was killed", seconds=12.0),
     Case(name="hangs, deaf to all", fault="hang-dead", launch={"stall": 1.0, "patience": QUICK}, error="EngineFailed", state="-",
-         codes=(-signal.SIGKILL,), says="did not go when asked and was killed", seconds=6.0),
+         codes=(-signal.SIGKILL,), says="did not go when asked and was killed", seconds=12.0),
     Case(name="SIGINT from outside", run={"seconds": "10"}, outside="SIGINT", error="EngineFailed",
-         says="stopped: interrupted from outside", seconds=6.0),
+         says="stopped: interrupted from outside", seconds=12.0),
     Case(name="SIGTERM from outside", run={"seconds": "20", "save": "0.5"}, outside="SIGTERM", error="EngineFailed",
-         state="Running", codes=(-signal.SIGTERM,), says="its result is the copy of its last save", seconds=6.0),
+         state="Running", codes=(-signal.SIGTERM,), says="its result is the copy of its last save", seconds=12.0),
     Case(name="paper: a good day", mode="paper", run={"exit": "0"}),
     Case(name="paper: the algorithm raises", mode="paper", fault="runtime-error:1", run={"exit": "0"}, error="AlgorithmFailed",
          state="RuntimeError", says="2020-03-12 09:30:00 Runtime Error: the stand-in was asked to fail", place="live.py"),
@@ -160,9 +160,9 @@ CASES = (
     Case(name="paper: killed after a fill", mode="paper", fault="killed-after:1", error="EngineFailed", state="Running",
          codes=(-signal.SIGKILL,), says="the journal has what the algorithm was told"),
     Case(name="paper: hangs", mode="paper", fault="hang:08:45", launch={"stall": 1.5}, error="EngineFailed",
-         says="stopped: gave no sign of life for 2 seconds", seconds=8.0),
+         says="stopped: gave no sign of life for 2 seconds", seconds=12.0),
     Case(name="paper: hangs, deaf to SIGINT", mode="paper", fault="hang-hard:08:45", launch={"stall": 1.5, "patience": QUICK},
-         error="EngineFailed", state="Running", codes=(-signal.SIGTERM,), seconds=8.0,
+         error="EngineFailed", state="Running", codes=(-signal.SIGTERM,), seconds=12.0,
          says="was killed; it left no final result: fills after its last save may be missing"),
 )
 
@@ -224,14 +224,10 @@ class Outsider:
         """Look, and signal once."""
         job = self.given.job
         ready = job.journal if self.name == "SIGINT" else job.results / f"{job.algorithm_id}.json"
-        pids = keeper.pids(keeper.note_of(str(self.given.log.resolve())))
-        if self.done or pids is None or not ready.exists():
-            return
-        self.done = True
-        if self.name == "SIGINT":
-            assert base.signal_from_outside(self.given.log)
-        else:
-            os.killpg(pids[1], getattr(signal, self.name))
+        if not self.done and ready.exists():
+            self.done = True
+            _, engine = psutil.Process().children(recursive=True)       # the first is its keeper
+            engine.send_signal(getattr(signal, self.name))
 
 
 def _given(case: Case, place: Path) -> Given:

@@ -128,23 +128,6 @@ def launch(
                  seconds=time.monotonic() - begun, stopped=stopped, killed=killed)
 
 
-def signal_from_outside(log: Path, name: str = "SIGINT") -> bool:
-    """From any process: signal the engine whose console goes to `log`. Returns whether one was running.
-
-    SIGINT goes by way of its keeper; SIGKILL ends the engine's whole group, and the keeper sees to the rest.
-    """
-    found = keeper.pids(keeper.note_of(str(log.resolve())))
-    if found is None:
-        return False
-    if name == "SIGKILL" and os.name == "posix":
-        return keeper.signal_group(found[1], signal.SIGKILL)
-    try:
-        os.kill(found[0], getattr(signal, name, signal.SIGTERM))
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def _reason(seconds: float, timeout: float, pulse: Pulse, stall: float | None, stop: Callable[[], str | None] | None) -> str | None:
     """Why the engine is to be stopped now, if it is."""
     if stop is not None and (asked := stop()) is not None:
@@ -220,7 +203,6 @@ class _Kept:
 
         sent = keeper.stop(lambda name: _signal(group, name), self._patience, gone)
         keeper.give(self._start.last_resort)
-        Path(keeper.note_of(str(self._log.resolve()))).unlink(missing_ok=True)
         return sent
 
     def _tell(self, name: str) -> None:

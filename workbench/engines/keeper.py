@@ -6,8 +6,6 @@ The engine gets a process group of its own, nothing to read, and its output in a
 signals to pass on, one a line; the end of that input means that the supervisor is gone, be it by kill -9, and the engine is
 stopped: softly first, in the end by what nobody can ignore. A signal that the keeper itself gets goes to the engine. On
 standard output it says `engine <pid>`, and at the end `exit <code>`, or `failed <why>` where there was nothing to start.
-
-While the engine runs, a note beside its log holds the two pids and is locked, so that others can tell and can signal it too.
 """
 
 # ruff: noqa: PTH106, PTH108, PTH120, PTH123
@@ -108,44 +106,6 @@ def remove(paths: Iterable[str]) -> None:
             os.rmdir(os.path.dirname(path))
 
 
-def note_of(log: str) -> str:
-    """Where the note of the engine is whose output goes to `log`."""
-    return f"{log}.pid"
-
-
-@contextlib.contextmanager
-def note(path: str, engine: int) -> Iterator[None]:
-    """The pids in a locked file, for as long as the engine runs."""
-    with open(path, "w") as out:
-        out.write(f"{os.getpid()} {engine}\n")
-        out.flush()
-        if POSIX:
-            import fcntl
-
-            fcntl.flock(out, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-
-
-def pids(path: str) -> tuple[int, int] | None:
-    """The keeper's pid and its engine's, where a note is held by a keeper that lives; None else."""
-    try:
-        with open(path) as source:
-            if POSIX:
-                import fcntl
-
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(source, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    return None         # nobody holds it: its keeper was killed
-            keeper, engine = source.read().split()
-    except (OSError, ValueError):
-        return None
-    return int(keeper), int(engine)
-
-
 def arguments_of(log: str, cwd: str, patience: Iterable[tuple[str, float]], command: Sequence[str], private: Sequence[str],
                  last_resort: Sequence[Sequence[str]]) -> list[str]:
     """The keeper's own arguments: text and lists of text, each list after its length. (JSON would cost 10 ms a start.)"""
@@ -172,10 +132,9 @@ def main(arguments: Iterable[str]) -> None:
     send = keeper.send
     for name in waiting:
         send(name)
-    with note(note_of(log), keeper.engine.pid):
-        say(f"engine {keeper.engine.pid}")
-        threading.Thread(target=keeper.obey, args=(_lines(), patience), daemon=True).start()
-        code = keeper.wait()
+    say(f"engine {keeper.engine.pid}")
+    threading.Thread(target=keeper.obey, args=(_lines(), patience), daemon=True).start()
+    code = keeper.wait()
     if keeper.hard or code < 0:
         give(last_resort)
     if keeper.alone:
