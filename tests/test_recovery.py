@@ -1,12 +1,15 @@
 """After a crash: what the journals and the broker prove is written down once, and what nobody can prove stops all trading."""
 
 import json
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from gateway import Book, Faults, Fill, serving
 from gateway import Order as GatewayOrder
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from store_fixtures import MORNING, OPEN, Desk, decide, emptied, instrument, put, request
 from test_matching import LATER, execution, open_order, seen
 
@@ -527,6 +530,72 @@ def test_a_broker_s_paper_account_is_asked_all_the_same(tmp_path, store, asked):
     crashed(tmp_path, asked)
     with pytest.raises(OutcomeUnknown):
         look(tmp_path, store, asked, paper=True)
+
+
+# Wherever it was cut
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one order at the broker: shares filled in parts, and whether the rest still works."""
+
+    name: str
+    quantity: int
+    number: int
+    parts: tuple[int, ...]
+    works: bool
+
+    @property
+    def executions(self):
+        sign = 1 if self.quantity > 0 else -1
+        return [execution(sign * size, n=n, order_id=self.number, symbol=self.name, cum=sum(self.parts[:n]), price="82.5",
+                          at=OPEN + timedelta(minutes=n)) for n, size in enumerate(self.parts, start=1)]
+
+    @property
+    def open(self):
+        return [open_order(self.quantity, order_id=self.number, symbol=self.name, filled=sum(self.parts))] if self.works else []
+
+    @property
+    def lines(self):
+        """What the journal tells in full, each with the moment at which it is told."""
+        yield MORNING, (None, "PENDING_SUBMIT", 0)
+        yield MORNING, (self.number, "SUBMITTED", 0)
+        for item in self.executions:
+            yield item.occurred_at, (self.number, "PARTIALLY_FILLED", int(item.shares))
+        if not self.works:
+            yield OPEN + timedelta(minutes=9), (self.number, "FILLED" if sum(self.parts) == abs(self.quantity) else "CANCELLED", 0)
+
+
+@st.composite
+def fates(draw, name, quantity, number):
+    size = abs(quantity)
+    parts = draw(st.sampled_from([(), (size,), (1,), (1, size - 1), (1, 1)]))
+    return Fate(name, quantity, number, parts, sum(parts) < size and draw(st.booleans()))
+
+
+@given(st.tuples(fates("GAMA", -3, 1), fates("ALFA", 10, 2), fates("BETA", 5, 3)), st.integers(0, 20), st.booleans())
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_wherever_the_process_was_cut_book_and_broker_agree_afterwards(kept, tmp_path_factory, day, cut, arrived):
+    """Positions are the broker's, what works there is taken over, and nothing that arrived is sent again."""
+    folder, store = tmp_path_factory.mktemp("data"), emptied(kept)
+    asked = ask_for(folder)
+    desk, refs = begun(folder, asked)
+    told = [(at, fate, line) for fate in day for at, line in fate.lines]
+    told = sorted(told, key=lambda item: item[0])[:cut]
+    for at, fate, (number, status, fill) in told:
+        desk.order(number, refs[fate.name], fate.quantity, status, fill=fill, at=at, symbol=fate.name, event=number is not None)
+    desk.stop()
+    heard = {fate.name: sum(1 for _, other, _ in told if other is fate) for fate in day}
+    there = [fate for fate in day if heard[fate.name] > 1 or (heard[fate.name] == 1 and arrived)]
+    left = look(folder, store, asked, at_broker(*(item for fate in there for item in fate.executions),
+                                                orders=[item for fate in there for item in fate.open]))
+
+    made = {fate.name: sum(int(item.shares) for item in fate.executions) for fate in there}
+    assert dict(left.ledger) == {name: n for name, n in made.items() if n}
+    if told:
+        assert {(order.symbol, order.filled) for order in left.working} == {(f.name, made[f.name]) for f in there if f.works}
+        assert {line.symbol for line in left.lines} == {fate.name for fate in day} - {fate.name for fate in there}
+    assert left.sized == bool(told)
 
 
 # Over the wire
