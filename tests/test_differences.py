@@ -101,6 +101,16 @@ def test_a_field_that_differs_is_named_with_both_values(name, value, field, atte
     assert all(one.told[0][1] != one.told[1][1] for one in journal)
 
 
+def test_an_event_in_another_place_is_found(attempt):
+    """In a backtest, the order of events is a matter of rules."""
+    path = attempt / "results" / "r0-1-order-events.json"
+    rewrite(path, lambda events: events.insert(0, events.pop()))
+    moved = json.loads(path.read_text())[0]
+
+    assert [(one.where, one.field) for one in compared(attempt).found if one.field == "place"] == [
+        (f"order {moved['orderId']}, event {moved['orderEventId']} ({moved['symbolValue']})", "place")]
+
+
 def test_an_order_that_the_result_has_otherwise_is_found(attempt):
     """Status and price of its fills as Lean's result says, and as its own events do; and one that is missing there."""
     def change(result):
@@ -209,14 +219,15 @@ class Live:
 
     def event(self, number: int, event: int, status: str, quantity: int, *, filled: int = 0, price: str = "82.123456789012345",
               at: datetime = EVENING, fee: str = "1.005", symbol: str = "ALFA", heard: bool = True, filed: bool = True,
-              logged: bool = True) -> None:
+              logged: bool = True, message: str | None = None) -> None:
         """One order event, told in three places."""
-        words = {"submitted": "SUBMITTED", "partiallyFilled": "PARTIALLY_FILLED", "filled": "FILLED", "canceled": "CANCELLED"}
+        words = {"submitted": "SUBMITTED", "partiallyFilled": "PARTIALLY_FILLED", "filled": "FILLED", "canceled": "EXPIRED"}
         if heard:
-            self._heard(number, event, words[status], quantity, filled, price, at, symbol, fee)
+            self._heard(number, event, words[status], quantity, filled, price, at, symbol, fee, message)
         if filed:
+            more = {} if message is None else {"message": message}
             text = lean_event(ID, number, event, status, quantity=f"{quantity}.0", fill=f"{filled}.0",
-                              price=price if filled else "0.0", fee=fee if filled else None, at=at, symbol=symbol)
+                              price=price if filled else "0.0", fee=fee if filled else None, at=at, symbol=symbol, **more)
             self.days.setdefault(f"{at:%Y-%m-%d}", []).append(text)
         if logged:
             part = f" FillQuantity: {filled} FillPrice: ${Decimal(price):.7g}" if filled else ""
@@ -224,14 +235,14 @@ class Live:
             self.lines.append(
                 f"{at:%Y-%m-%dT%H:%M:%S.%f}0Z TRACE:: LiveTradingResultHandler.OrderEvent(): Time: {at:%m/%d/%Y %H:%M:%S} "
                 f"OrderID: {number} EventID: {event} Symbol: {symbol} Status: {status[0].upper()}{status[1:]} Quantity: {quantity}"
-                f"{part}{charged} BrokerId: {number}")
+                f"{part}{charged}{'' if message is None else f' Message: {message}'} BrokerId: {number}")
 
-    def _heard(self, number, event, status, quantity, filled, price, at, symbol, fee="1"):
+    def _heard(self, number, event, status, quantity, filled, price, at, symbol, fee="1", message=None):
         self.journal.write(
             "order", at, order_ref=f"s-{symbol}.{number}", order_id=None if event is None else number, event_id=event,
             broker_id="", exec_id=None, symbol=symbol, instrument_id=instrument(symbol), type="MARKET", tif="GTC", limit_price=None,
             stop_price=None, status=status, quantity=Decimal(quantity), fill_quantity=Decimal(filled),
-            fill_price=Decimal(price) if filled else None, fee=Decimal(fee) if filled else None, currency="USD", message=None)
+            fill_price=Decimal(price) if filled else None, fee=Decimal(fee) if filled else None, currency="USD", message=message)
 
     def end(self, *, cash: str = "99178.765432109876", held: int = 10, state: str = "Completed", more: str = "",
             orders: dict | None = None, result: bool = True) -> "Live":
@@ -333,6 +344,27 @@ def test_what_was_sent_and_never_heard_of_is_named_by_its_ref(live):
     found = live.end().compared()
 
     assert told(found) == [("s-BETA.2", "event", {"journal": "sent", "order events": None})]
+
+
+def test_an_order_that_expired_is_one_that_lean_cancelled(live):
+    """Lean has one word for both, and says which in the event's message: in its file, and in its log."""
+    live.event(1, 2, "filled", 10, filled=10)
+    live.event(2, 1, "submitted", 7)
+    live.event(2, 2, "canceled", 7, message="The order has expired.")
+    orders = {"1": {"type": 0, "status": 3, "quantity": 10, "price": Decimal("82.123456789012345")},
+              "2": {"type": 0, "status": 5, "quantity": 7, "price": 0}}
+    found = live.end(orders=orders).compared()
+
+    assert found.none, found.verdict
+
+
+def test_a_live_day_without_an_order_is_known_by_its_journal(tmp_path):
+    """Its equity is of that moment's prices, too, though no file's name and no line in the log says that it was live."""
+    found = Live(tmp_path / "quiet").end(orders={}).compared()
+
+    assert dict(found.counts) == {"journal": 0, "order events": 0, "orders": 0}
+    assert found.left_out == ("equity: prices have moved since the last mark",)
+    assert "equity" not in [one.name for one in found.end]
 
 
 def test_times_of_one_attempt_are_compared_although_they_are_the_walls(live):
