@@ -4,8 +4,9 @@ Standard library only, and little of it: it is started as a script before every 
 
 The engine gets a process group of its own, nothing to read, and its output in a file. On standard input come the names of
 signals to pass on, one a line; the end of that input means that the supervisor is gone, be it by kill -9, and the engine is
-stopped: softly first, in the end by what nobody can ignore. A signal that the keeper itself gets goes to the engine. On
-standard output it says `engine <pid>`, and at the end `exit <code>`, or `failed <why>` where there was nothing to start.
+stopped: softly first, in the end by what nobody can ignore. Asked to end itself, the keeper asks the engine, by the SIGINT on
+which Lean still writes its files. On standard output it says `engine <pid>`, and at the end `exit <code>`, or `failed <why>`
+where there was nothing to start.
 """
 
 # ruff: noqa: PTH106, PTH108, PTH120, PTH123
@@ -120,17 +121,17 @@ def main(arguments: Iterable[str]) -> None:
     log, cwd = next(given), next(given)
     steps, command, private, *last_resort = [[next(given) for _ in range(int(next(given)))] for _ in range(int(next(given)))]
     patience = [(name, float(seconds)) for name, seconds in zip(steps[::2], steps[1::2], strict=True)]
-    waiting: list[str] = []
-    send: Callable[[str], None] = waiting.append
-    for name in ("SIGINT", "SIGTERM"):      # also makes them the engine's to hear, where a shell had us ignore them
-        signal.signal(getattr(signal, name), lambda number, _: send(signal.Signals(number).name))
+    early: list[str] = []
+    send: Callable[[str], None] = early.append
+    for number in (signal.SIGINT, signal.SIGTERM):      # having heard them, we let the engine hear them too, whatever our shell did
+        signal.signal(number, lambda *_: send(SOFT))
     try:
         keeper = Keeper(command, cwd, log)
     except OSError as error:
         say(f"failed {error.filename or command[0]}: {error.strerror or error}")
         return
     send = keeper.send
-    for name in waiting:
+    for name in early:
         send(name)
     say(f"engine {keeper.engine.pid}")
     threading.Thread(target=keeper.obey, args=(_lines(), patience), daemon=True).start()
