@@ -5,6 +5,7 @@ import platform
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from standin_fixtures import lean  # noqa: F401 (a fixture)
 from store_fixtures import MORNING, OPEN, Desk, decide, put, queue, request
+from test_live import Trader
 
+from workbench import files
 from workbench.algorithm.journal import to_json
 from workbench.errors import BadInput, NotRecorded, StoreBusy
 from workbench.running import records, stopping
@@ -212,6 +216,29 @@ def test_a_store_of_another_folder_is_refused(traded, tmp_path):
 
 
 # Looking on.
+
+def test_a_day_under_lean_is_watched_from_its_first_order_to_its_end(tmp_path, lean, monkeypatch):  # noqa: F811 (the fixture)
+    """By another store than its supervisor's: sized, sent, at work, filled; with signs of life, and a clean end."""
+    trader = Trader(tmp_path, lean, monkeypatch)
+    trader.decide()
+    run = trader.prepare()
+    trader.stand(pace=900)
+    supervising = threading.Thread(target=trader.execute, args=(run,))
+    supervising.start()
+    seen = list(watch(trader.desk.store, run.run_id, every=0.05))
+    supervising.join()
+    told = [{order.symbol: order.status for order in one.orders} for one in seen]
+    at_work = [one for one in seen if one.state == "running" and one.told]
+
+    assert "SUBMITTED" in {status for statuses in told for status in statuses.values()}
+    assert at_work[0].ended == 0
+    assert at_work[0].silent < timedelta(seconds=20)
+    assert any("OrderEvent" in line for one in at_work for line in one.log)
+    assert seen[-1].state == "completed"
+    assert told[-1] == dict.fromkeys(("ALFA", "BETA", "DELT"), "FILLED")
+    assert {order.symbol: order.filled for order in seen[-1].orders} == trader.held
+    assert files.read_json(tmp_path / "data" / "runs" / run.run_id / "1" / "differences.json")["none"] is True
+
 
 def test_each_order_is_shown_with_how_far_it_is(traded, tmp_path, store):
     """One filled in part, one sized and waiting, one refused; the account when it was sized; what was heard last, and when."""
