@@ -519,8 +519,9 @@ def test_an_order_that_is_not_found_at_the_broker_is_told(tmp_path):
     assert lived.of("order") == []
 
 
-def test_an_order_of_nobody_we_know_keeps_its_symbol_from_being_traded(tmp_path):
-    """Somebody's order works at the broker: it is not ours, and its symbol waits."""
+@pytest.mark.parametrize("sized", [False, True])
+def test_an_order_of_nobody_we_know_keeps_its_symbol_from_being_traded(tmp_path, sized):
+    """Somebody's order works at the broker: it is not ours, and its symbol waits, whoever sized it."""
     day = Day(tmp_path, {"ALFA": 0.3, "BETA": 0.2})
     hold(day)
     book = day.broker
@@ -528,7 +529,7 @@ def test_an_order_of_nobody_we_know_keeps_its_symbol_from_being_traded(tmp_path)
                         "instrument_id": identify("ALFA"), "quantity": "9", "filled": "0", "order_type": "LMT", "limit_price": "1",
                         "status": "Submitted", "sent_at": "2020-03-10T12:00:00Z", "cancel_at": None}]
     day.book.write_text(json.dumps(book))
-    lived = check(day.live())
+    lived = check(day.live(resume={"sized": True, "lines": [line_of(day, "ALFA", 5)]} if sized else None))
 
     assert lived.blocked() == [("ALFA", "working_order")]
     assert [order["order_id"] for order in day.broker["working"]] == [3]
@@ -609,6 +610,21 @@ def test_every_order_is_adopted_where_the_broker_has_those_alone(ours):
         found = [(n, order.symbol, getattr(order, quantity)) for n, order in enumerate(working, start=1)]
 
         assert sorted(resume.adopt(working, found).values()) == sorted(order.order_ref for order in working)
+
+
+@pytest.mark.parametrize(("ours", "found", "adopted"), [
+    ([(20, 5), (30, 10)], [20, 30], {1: "i0.1", 2: "i1.1"}),        # what remains of the second is the whole of the first
+    ([(20, 5), (30, 10)], [15, 20], {1: "i0.1", 2: "i1.1"}),
+    ([(20, 10)], [10, 20], {}),
+    ([(20, 10)], [20, 7], {1: "i0.1"}),
+    ([(20, 0), (30, 0)], [20], {}),
+    ([(20, 0)], [20, 20], {})])
+def test_an_order_that_may_be_another_is_not_adopted(ours, found, adopted):
+    """Whole and remaining quantities may be confused: only one reading of all of a symbol's orders is believed."""
+    working = [resume.Working(order_ref=f"i{n}.1", symbol="ALFA", quantity=Decimal(quantity), filled=Decimal(filled))
+               for n, (quantity, filled) in enumerate(ours)]
+
+    assert resume.adopt(working, [(n, "ALFA", Decimal(quantity)) for n, quantity in enumerate(found, start=1)]) == adopted
 
 
 def test_a_deadline_is_later_than_every_moment():

@@ -98,19 +98,31 @@ def read(given: Any) -> Resume:
 def adopt(working: Iterable[Working], found: Iterable[tuple[int, str, Decimal]]) -> dict[int, str]:
     """Which order_ref each open order bears: `found` is id, symbol and signed quantity of each that the engine met.
 
-    An order is ours where its symbol and its remaining shares are; an engine may give the whole quantity of one that is
-    partly filled. Where the broker has more such orders than we miss, none of them is taken for ours.
+    An engine may give the whole quantity of an order that is partly filled, or what remains of it. Only where one reading
+    accounts for every order of ours in a symbol, and no other reading names them differently, they are taken for ours.
     """
     ours, open_orders = tuple(working), sorted(found)
-    claims: list[tuple[int, str]] = []
-    for item in ours:
-        alike = [other.order_ref for other in ours if (other.symbol, other.remaining) == (item.symbol, item.remaining)]
-        ids = [number for number, symbol, quantity in open_orders
-               if symbol == item.symbol and quantity in (item.remaining, item.quantity)]
-        if len(ids) == len(alike):
-            claims.append((ids[alike.index(item.order_ref)], item.order_ref))
-    claimed = [number for number, _ in claims]
-    return {number: ref for number, ref in claims if claimed.count(number) == 1}
+    adopted: dict[int, str] = {}
+    for symbol in {order.symbol for order in ours}:
+        missed = [order for order in ours if order.symbol == symbol]
+        there = [(number, quantity) for number, name, quantity in open_orders if name == symbol]
+        readings = [reading for reading in (_pair([(order.remaining, order.order_ref) for order in missed], there),
+                                            _pair([(order.quantity, order.order_ref) for order in missed], there)) if reading]
+        if readings and readings[0] == readings[-1]:
+            adopted |= readings[0]
+    return adopted
+
+
+def _pair(missed: list[tuple[Decimal, str]], there: list[tuple[int, Decimal]]) -> dict[int, str]:
+    """Order_refs by id, where there are exactly as many open orders of each quantity as are missed; else none."""
+    pairs: dict[int, str] = {}
+    for shares in {quantity for quantity, _ in missed}:
+        refs = [ref for quantity, ref in missed if quantity == shares]
+        ids = [number for number, quantity in there if quantity == shares]
+        if len(ids) != len(refs):
+            return {}
+        pairs |= dict(zip(ids, refs, strict=True))
+    return pairs
 
 
 def _line(item: Any) -> Line:
