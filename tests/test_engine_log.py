@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.engines.log import Listener, LogLine, Pulse, parse_lines, read_log
+from workbench.engines.log import SETTLED, Listener, LogLine, Pulse, parse_lines, read_log
 
 MOMENT = datetime(2026, 11, 21, 5, 13, 38, 871000, tzinfo=UTC)
 CONSOLE, FILE = "20261121 05:13:38.871", "2026-11-21T05:13:38.8710000Z"
@@ -72,6 +72,20 @@ def test_only_what_is_new_is_heard(tmp_path):
         out.write(f"{CONSOLE} TRACE:: new\n")
 
     assert [line.text for line in listener.hear(end=True)] == ["new"]
+
+
+def test_the_last_line_is_not_kept_until_the_next(tmp_path):
+    """Live, minutes may pass between two: what was said a moment ago is given."""
+    path = tmp_path / "log.txt"
+    path.touch()
+    listener = Listener(path)
+    path.write_text(f"{CONSOLE} TRACE:: filled\nat 83.41\n")
+    at_once = listener.hear()
+    time.sleep(2 * SETTLED)
+
+    assert at_once == ()
+    assert [line.text for line in listener.hear()] == ["filled\nat 83.41"]
+    assert listener.hear(end=True) == ()
 
 
 def test_a_real_log_is_read_whole():

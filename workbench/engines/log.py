@@ -14,6 +14,7 @@ from pathlib import Path
 
 HEAD = re.compile(r"(?P<at>\d{8} \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?)"
                   r" (?P<level>[A-Z]+):: ?(?P<text>.*)")
+SETTLED = 0.25      # seconds after which nothing more belongs to a block: Lean writes one at once
 DEATH = ("Unhandled exception.", "Fatal error")        # what the runtime prints itself, in the middle of whatever was said before
 
 
@@ -50,17 +51,20 @@ def parse_lines(lines: Iterable[str]) -> Iterator[LogLine]:
 
 
 class Listener:
-    """Reads a growing log. A block is given once the next line shows that it is whole, or at the end."""
+    """Reads a growing log. A block is given once the next one begins, or when nothing was added to it for a moment."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._at = path.stat().st_size if path.exists() else 0
         self._held = ""
+        self._since = time.monotonic()
 
     def hear(self, *, end: bool = False) -> tuple[LogLine, ...]:
         """What is new since the last time; with `end`, also what was held back."""
-        text = self._held + self._new()
-        cut = len(text) if end else self._last_head(text)
+        new, now = self._new(), time.monotonic()
+        text = self._held + new
+        self._since = now if new else self._since
+        cut = len(text) if end or now - self._since > SETTLED else self._last_head(text)
         self._held = text[cut:]
         return tuple(parse_lines(text[:cut].splitlines()))
 
