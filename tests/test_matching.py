@@ -180,6 +180,7 @@ UNKNOWN = {
     "open with another quantity": (ours(10), seen(orders=[open_order(12)])),
     "two could be it": (ours(10), seen(execution(10), execution(10, order_id=2))),
     "a bust of what is recorded": (ours(10, told(10), broker_id="1"), seen(execution(10), execution(0, correction=2))),
+    "a correction to fewer shares": (ours(10, told(10), broker_id="1"), seen(execution(10), execution(6, correction=2))),
     "a bust told alone": (ours(10, told(10), broker_id="1"), seen(execution(0, correction=2))),
     "other prices and other shares": (ours(10, told(4, "80.0"), broker_id="1"), seen(execution(6, cum=6))),
     "the broker counts more": (ours(10, broker_id="1"), seen(execution(4, cum=9))),
@@ -223,6 +224,22 @@ def test_a_number_tells_two_apart():
     matching = match([one, other], seen(execution(10)), held=NOTHING)
 
     assert [finding.state for finding in matching.findings] == ["filled", "absent"]
+
+
+def test_of_two_orders_of_an_intent_the_one_that_was_lost_owns_it():
+    """The first was proved absent long before the second was sent; a person had settled a third."""
+    others = [ours(ref="s-ALFA.1", ended=True), ours(ref="s-ALFA.3", settled=True)]
+    matching = match([*others, ours(ref="s-ALFA.2")], seen(execution(10)), held=NOTHING)
+
+    assert [finding.state for finding in matching.findings] == ["ended", "ended", "filled"]
+
+
+def test_an_execution_that_was_taken_back_fills_nothing():
+    """No shares are left in its last correction."""
+    view = seen(execution(10), execution(0, correction=2), positions={"ALFA": 0})
+    finding = found(ours(10, broker_id="1"), view)
+
+    assert (finding.state, finding.fills, finding.filled) == ("ended", (), 0)
 
 
 # What is not ours

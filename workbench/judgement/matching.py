@@ -175,14 +175,14 @@ def _placed(view: BrokerView) -> tuple[_Placed, ...]:
     """The broker's orders, from their executions and from those that are open."""
     told: dict[tuple[object, ...], dict[str, dict[str, Execution]]] = defaultdict(lambda: defaultdict(dict))
     for item in view.executions:
-        told[_key(item, item.shares)][family(item.exec_id)][item.exec_id] = item
-    open_orders = {_key(order, order.quantity): order for order in view.open_orders}
+        told[_key(item, item.side == "BUY")][family(item.exec_id)][item.exec_id] = item
+    open_orders = {_key(order, order.quantity > 0): order for order in view.open_orders}
     return tuple(_place(told.get(key, {}), open_orders.get(key)) for key in sorted({*told, *open_orders}, key=repr))
 
 
-def _key(item: Execution | OpenOrder, shares: Decimal) -> tuple[object, ...]:
+def _key(item: Execution | OpenOrder, buys: bool) -> tuple[object, ...]:
     number = (item.perm_id,) if item.perm_id else (item.client_id, item.order_id)
-    return (*number, item.symbol, shares > 0)
+    return (*number, item.symbol, buys)
 
 
 def _place(told: Mapping[str, Mapping[str, Execution]], open_order: OpenOrder | None) -> _Placed:
