@@ -367,6 +367,20 @@ def test_a_live_day_without_an_order_is_known_by_its_journal(tmp_path):
     assert "equity" not in [one.name for one in found.end]
 
 
+def test_an_adopted_order_need_not_be_told_of_again(live):
+    """A restart finds it working at the broker and says so in the journal; Lean has it among its orders, without an event."""
+    live.event(1, 2, "filled", 10, filled=10)
+    live.journal.write(
+        "order", EVENING, order_ref="s-BETA.1", order_id=2, event_id=None, broker_id="77", exec_id=None, symbol="BETA",
+        instrument_id=instrument("BETA"), type="LIMIT", tif="GTC", limit_price=None, stop_price=None, status="SUBMITTED",
+        quantity=Decimal(5), fill_quantity=Decimal(0), fill_price=None, fee=None, currency="USD", message=None)
+    whole = {"type": 0, "status": 3, "quantity": 10, "price": Decimal("82.123456789012345")}
+    working = {"type": 1, "status": 1, "quantity": 5, "price": 0}
+    found = live.end(orders={"1": whole, "2": working}).compared()
+
+    assert found.none, found.verdict
+
+
 def test_times_of_one_attempt_are_compared_although_they_are_the_walls(live):
     """To the millisecond: Lean's are doubles."""
     live.event(1, 2, "filled", 10, filled=10, filed=False)

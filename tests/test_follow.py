@@ -252,6 +252,7 @@ def test_each_order_is_shown_with_how_far_it_is(traded, tmp_path, store):
     desk.order(1, alfa, 10, "SUBMITTED")
     desk.order(1, alfa, 10, "PARTIALLY_FILLED", fill=4, price="82.5")
     desk.order(1, alfa, 10, "PARTIALLY_FILLED", fill=2, price="83")
+    desk.line("blocked", order_intent_id=alfa.removesuffix(".1"), symbol="ALFA", rule="not_cancelled", cut=None, detail=alfa)
     store.index(tmp_path)
     seen = Watcher(store, asked.run_id[:6]).look()
     one, two = seen.orders
@@ -262,6 +263,7 @@ def test_each_order_is_shown_with_how_far_it_is(traded, tmp_path, store):
     assert timedelta(0) <= one.age < timedelta(seconds=60)
     assert (two.order_ref, two.order_id, two.side, two.status, two.last) == (beta, None, "SELL", "NEW", "sized, not sent yet")
     assert [(row.symbol, row.rule, row.detail) for row in seen.refused] == [("GAMA", "too_late", "after 09:28")]
+    assert [(row.symbol, row.rule, row.detail) for row in seen.left] == [("ALFA", "not_cancelled", alfa)]
     assert (seen.told, seen.ended, seen.state, seen.over) == (2, 0, "running", False)
     assert (seen.equity, seen.cash, seen.valued_at) == (Decimal("100000.25"), 100000, MORNING)
     assert seen.silent < timedelta(seconds=60)

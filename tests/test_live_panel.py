@@ -50,6 +50,7 @@ def seen(tmp_path):
     return RunProgress(
         run=run, attempt=attempt, seen_at=NOW, orders=orders, told=4, ended=2, equity=Decimal("100000.25"), cash=Decimal(90000),
         refused=(Refused(attempt=1, symbol="ETAX", rule="max_order_notional", detail="9000 of 5000"),),
+        left=(Refused(attempt=1, symbol="OMEG", rule="not_cancelled", detail="s-OMEG.1 still works at the broker"),),
         valued_at=NOW - timedelta(minutes=31), alive_at=NOW - timedelta(seconds=2), log=("first line", "<script>alert(1)</script>"))
 
 
@@ -70,7 +71,8 @@ def test_each_order_has_how_far_it_is(seen):
     assert rows[1].startswith("BETA SELL MOO −5 −5 41.2500 filled filled, 5 at 41.25 3 min")
     assert rows[3].startswith("DELT BUY MOO +3 0 – new sized, not sent yet –")
     assert [bar.split("%")[0] for bar in panel.orders.value.split("width: ")[1:]] == ["40", "100", "0", "0"]
-    assert "ETAX: the limit on one order's dollars (9000 of 5000)" in text(panel)
+    assert "Not sent ETAX: the limit on one order's dollars (9000 of 5000)" in text(panel)
+    assert "Look at the broker OMEG: it could not be cancelled in time (s-OMEG.1 still works at the broker)" in text(panel)
 
 
 def test_run_account_and_signs_of_life_are_above(seen):

@@ -30,6 +30,7 @@ HALF_CENT = Decimal("0.005")            # statistics are printed in cents
 MOMENT = timedelta(milliseconds=1)      # Lean's times are doubles
 KEPT = 10_000                           # orders: live, Lean forgets the oldest beyond them
 RUNNING = "Running"
+ANNOUNCED = "PENDING_SUBMIT"            # written before each send
 MOST = 200                              # differences that are kept one by one; of the others, how many there are
 
 # Of an order event's line in the log: parts are left out where they would be empty, prices are rounded to seven digits.
@@ -126,7 +127,7 @@ def compare_with_lean(results: Path, algorithm_id: str, journal: Path) -> Differ
         found += _differing(lean, logged)
     found += [Difference(where=ref, field="event", told=((JOURNAL, "sent"), (EVENTS, None))) for ref in sources.unheard]
     if sources.result is not None and lean is not None:
-        found += [*_of_orders(sources.result.orders, lean), *_of_fees(sources.result, lean)]
+        found += [*_of_orders(sources.result.orders, lean, sources.adopted), *_of_fees(sources.result, lean)]
     return Differences(
         algorithm_id=algorithm_id, counts=tuple(sources.counts()), found=tuple(found[:MOST]), more=max(len(found) - MOST, 0),
         end=tuple(_end(sources)), unreadable=tuple(sources.unreadable), left_out=tuple(sources.left_out))
@@ -146,6 +147,7 @@ class _Sources:
         self.unreadable: list[str] = []
         self.left_out: list[str] = []
         self.unheard: tuple[str, ...] = ()
+        self.adopted: frozenset[str] = frozenset()
         side = sides.of_id(results, algorithm_id, EVENTS)
         self.result = self._read(lambda: _result(results / f"{algorithm_id}.json"), RESULT)
         self.log = self._log(results / "log.txt")
@@ -188,14 +190,17 @@ class _Sources:
         return Telling(name=EVENTS, form=LEAN, events=(), fields=sides.BOTH_TELL)
 
     def _journal(self, path: Path) -> Telling | None:
-        """The order events that the journal heard of, and the refs that it sent and heard nothing of."""
+        """The order events that the journal heard of; the refs that were sent and nothing was heard of; and the orders that an
+        attempt found at work at the broker, of which Lean need not tell again."""
         found = self._read(lambda: sides.read_journal(sides.Side(name=JOURNAL, journal=path)), JOURNAL)
         if found is None:
             return None
         self.live, self.marks = self.live or found.wall_clock, found.end
         orders = [told for told in found.events if told.kind == ORDER]
         heard = {told.ref for told in orders if told.event}
-        self.unheard = tuple(dict.fromkeys(told.ref for told in orders if not told.event and told.ref not in heard))
+        announced = [told.ref for told in orders if not told.event and told.values.get("status") == ANNOUNCED]
+        self.unheard = tuple(dict.fromkeys(ref for ref in announced if ref not in heard))
+        self.adopted = frozenset(told.order for told in orders if not told.event and told.values.get("status") != ANNOUNCED)
         return replace(found, events=tuple(told for told in orders if told.event), statistics={}, end={})
 
     def _read(self, read: Callable[[], T], name: str) -> T | None:
@@ -298,8 +303,8 @@ def _value(told: Told | None, field: str) -> Value:
 
 # Order by order, and at the end.
 
-def _of_orders(orders: Mapping[str, Mapping[str, Value]], lean: Telling) -> Iterator[Difference]:
-    """What became of each order, as the result says and as its events do."""
+def _of_orders(orders: Mapping[str, Mapping[str, Value]], lean: Telling, adopted: frozenset[str]) -> Iterator[Difference]:
+    """What became of each order, as the result says and as its events do; one that was adopted need not have any."""
     told: dict[str, list[Told]] = {}
     for event in lean.events:
         told.setdefault(event.order, []).append(event)
@@ -309,7 +314,7 @@ def _of_orders(orders: Mapping[str, Mapping[str, Value]], lean: Telling) -> Iter
             for field in end:
                 if not same(end[field], said[field], _tolerance(lean)):
                     yield Difference(where=f"order {number}", field=field, told=((lean.name, end[field]), (RESULT, said[field])))
-        elif end is None or len(orders) < KEPT:
+        elif (end is None and number not in adopted) or (said is None and len(orders) < KEPT):
             yield Difference(where=f"order {number}", field="event", told=(
                 (lean.name, None if end is None else end["status"]), (RESULT, None if said is None else said["status"])))
 

@@ -31,6 +31,7 @@ LATE = 2.0              # seconds after which who watches reads in what nobody e
 MOST = 200              # orders shown of a run that has more
 LOG_LINES = 12
 LOG_BYTES = 1 << 14
+OF_WHAT_WAS_SENT = ("not_adopted", "not_cancelled")     # rules that an order meets only after it was sent
 FOLLOWED = ("status.json", "journal.jsonl", "repairs.jsonl")
 
 Stamp = tuple[int, int, int]        # size, modification time in ns, inode
@@ -208,11 +209,12 @@ def _hear(store: Store, run: Run, attempt: Attempt, most: int) -> RunProgress:
     sent = [_order(dict(zip(orders.columns, row, strict=True)), real=run.mode != "backtest") for row in orders]
     waiting = [_waiting(*row) for row in store.rows(WAITING, **asked)]
     told, ended = orders.rows[0][-2:] if sent else (0, 0)
+    blocked = [Refused(attempt=row[0], symbol=row[1], rule=row[2], detail=row[3]) for row in store.rows(BLOCKED, **asked)]
     equity, cash, valued_at = account.rows[0] if len(account) else (None, None, None)
     return RunProgress(
         run=run, attempt=attempt, seen_at=attempt.queued_at, orders=(*sent, *waiting), told=told + len(waiting), ended=ended,
-        refused=tuple(Refused(attempt=row[0], symbol=row[1], rule=row[2], detail=row[3]) for row in store.rows(REFUSED, **asked)),
-        equity=equity, cash=cash, valued_at=valued_at,
+        refused=tuple(one for one in blocked if one.rule not in OF_WHAT_WAS_SENT),
+        left=tuple(one for one in blocked if one.rule in OF_WHAT_WAS_SENT), equity=equity, cash=cash, valued_at=valued_at,
     )
 
 
@@ -296,7 +298,7 @@ where {OF_THE_RUN} and s.order_ref is not null
 order by s.attempt, s.seq
 """
 
-REFUSED = f"select attempt, symbol, rule, detail from cuts where {OF_THE_RUN} and kind = 'blocked' order by attempt, seq"
+BLOCKED = f"select attempt, symbol, rule, detail from cuts where {OF_THE_RUN} and kind = 'blocked' order by attempt, seq"
 
 ACCOUNT = f"""
 select equity, cash, occurred_at from (

@@ -26,6 +26,9 @@ RULES = {
     "price_collar_bps": "too far from the last price", "max_orders_per_minute": "the limit on orders a minute",
     "max_daily_loss": "the limit on a day's loss", "working_order": "an earlier order of the symbol had not ended",
     "refused_intent": "its intent was refused as it stood", "engine": "the engine refused it",
+    "too_late": "its moment had passed", "stopped": "trading was stopped", "deadline": "the day's deadline had passed",
+    "holdings_changed": "other shares are held than it was sized from", "not_adopted": "no open order at the broker is surely it",
+    "not_cancelled": "it could not be cancelled in time",
 }
 
 WEIGHTS = (

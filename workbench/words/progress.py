@@ -43,7 +43,7 @@ class OrderProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """An order that was wanted and not sent, and the rule that stopped it."""
+    """An order that a rule took out: wanted and not sent, or sent and not to be had back."""
 
     attempt: int
     symbol: str
@@ -56,6 +56,7 @@ class RunProgress:
     """A run at the moment `seen_at`: its last attempt, orders, account, signs of life and the engine's last words.
 
     `orders` are at most as many as were asked for, those still at work first in line; `told` of them and `ended` count all.
+    `refused` were not sent; `left` were, and could not be cancelled, or found again at the broker: a person looks there.
     `equity` and `cash` are dollars at `valued_at`, the last rebalance or mark. `alive_at` is when the engine last wrote
     anything. `gone` means that the attempt's process is no longer there, though its status does not say that it ended; `stop`
     says who told it to stop, and why.
@@ -68,6 +69,7 @@ class RunProgress:
     told: int = 0
     ended: int = 0
     refused: tuple[Refused, ...] = ()
+    left: tuple[Refused, ...] = ()
     equity: Decimal | None = None
     cash: Decimal | None = None
     valued_at: datetime | None = None

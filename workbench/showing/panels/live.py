@@ -110,4 +110,5 @@ def _changed(before: RunProgress | None, now: RunProgress | None) -> bool:
 
 def _told(seen: RunProgress) -> tuple[object, ...]:
     orders = tuple((one.attempt, one.order_ref, one.order_id, one.status, one.filled, one.heard_at) for one in seen.orders)
-    return seen.state, seen.stop, seen.attempt, orders, seen.told, seen.ended, seen.refused, seen.equity, seen.cash, seen.log
+    return (seen.state, seen.stop, seen.attempt, orders, seen.told, seen.ended, seen.refused, seen.left, seen.equity, seen.cash,
+            seen.log)
