@@ -398,6 +398,38 @@ def test_the_kill_switch_cancels_what_works(trader, begin):
         trader.execute(run)
 
 
+def test_the_kill_switch_works_while_the_main_process_hangs(trader, begin):
+    """It talks to the algorithm by a file, and writes down what the process that hangs can't."""
+    trader.stand(start="08:59", pace=60)
+    run = trader.prepare()
+    process = begin(run)
+    wait_for(trader, run, "SUBMITTED")
+    process.send_signal(signal.SIGSTOP)
+    killed, = safety.kill(trader.data, runs=[run.run_id], why="it hangs", by="tester", contact=None, now=MORNING)
+
+    assert (killed.clear, killed.how) == (True, "by its stop file")
+    assert trader.broker["working"] == []
+    assert process.poll() is None
+    assert records.attempts(trader.data, run.run_id)[0].state == "stopped"
+
+
+def test_what_was_cancelled_by_the_kill_switch_is_not_sent_again(trader, begin):
+    """A person lets trading begin again: the run goes on, and has nothing left to do."""
+    trader.stand(start="08:59", pace=60)
+    run = trader.prepare()
+    process = begin(run)
+    wait_for(trader, run, "SUBMITTED")
+    until(lambda: sent(trader) == 3)
+    safety.kill(trader.data, runs=None, why="a test", by="tester", contact=None, now=MORNING)
+    process.communicate(timeout=30)
+    safety.clear_stop(trader.data)
+    trader.stand(start="09:20")
+    done = trader.execute(run)
+
+    assert done.ended
+    assert (sent(trader), trader.broker["executions"]) == (3, [])
+
+
 def test_the_first_ctrl_c_cancels_and_ends_in_good_order(trader, begin):
     """As a stop file does."""
     trader.stand(start="08:59", pace=60)

@@ -172,7 +172,8 @@ class _Day:
         if not earlier and self.clock() >= self.deadline:
             raise BadInput(f"the deadline was {self.deadline:%Y-%m-%d %H:%M} UTC, and nothing was begun before it",
                            where=f"run {self.run.run_id}", remedy="decide for the next session")
-        self._ask_first()
+        if not earlier:
+            self._ask_first()
         left = recovery.look_back(self.data, self.store, self.run, ask=self._ask(), paper=self.run.account == OWN_PAPER,
                                   wait=self.between_looks)
         return self._conclude(self._attempt(left, hear))
@@ -252,7 +253,6 @@ class _Day:
         ask = self._ask()
         if ask is None:
             return
-        self.store.index(self.data)
         try:
             recovery.recover_lost(self.data, self.store, self.run, ask())
         except BrokerUnavailable as error:
