@@ -235,11 +235,11 @@ def test_of_two_orders_of_an_intent_the_one_that_was_lost_owns_it():
 
 
 def test_an_execution_that_was_taken_back_fills_nothing():
-    """No shares are left in its last correction."""
-    view = seen(execution(10), execution(0, correction=2), positions={"ALFA": 0})
+    """No shares are left in its last correction; the other execution stands."""
+    view = seen(execution(6), execution(0, correction=2), execution(4, n=2), positions={"ALFA": 4})
     finding = found(ours(10, broker_id="1"), view)
 
-    assert (finding.state, finding.fills, finding.filled) == ("ended", (), 0)
+    assert (finding.state, [item.quantity for item in finding.fills], finding.filled) == ("ended", [4], 4)
 
 
 # What is not ours
