@@ -10,7 +10,7 @@ from gateway import Book, Faults, Fill, serving
 from gateway import Order as GatewayOrder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_fixtures import MORNING, OPEN, Desk, decide, emptied, instrument, put, request
+from store_fixtures import MONDAY, MORNING, OPEN, Desk, decide, emptied, instrument, put, request
 from test_matching import LATER, execution, open_order, seen
 
 from workbench.algorithm import resume
@@ -36,9 +36,9 @@ def store(kept):
     return emptied(kept)
 
 
-def ask_for(folder, *, mode="paper", account="DU1234567", day=None, weights=None, **given):
+def ask_for(folder, *, mode="paper", account="DU1234567", day=MONDAY, weights=None, strategy="momentum", **given):
     """A recorded request with all of its files."""
-    taken = decide(folder, weights or {"ALFA": "0.6", "BETA": "0.3"}, **({"day": day} if day else {}))
+    taken = decide(folder, weights or {"ALFA": "0.6", "BETA": "0.3"}, day=day, strategy=strategy)
     asked = request(folder, taken, mode=mode, **given)
     if account != asked.account:
         asked = requested(
@@ -315,6 +315,15 @@ def test_a_run_without_attempts_has_the_ledger_of_those_before(tmp_path, store, 
     left = look(tmp_path, store, today)
 
     assert (left.sized, dict(left.ledger)) == (False, {"ALFA": 10, "BETA": 5, "GAMA": -3})
+
+
+@pytest.mark.parametrize("other", [{"strategy": "value"}, {"account": "DU7654321"}, {"mode": "live"}], ids=str)
+def test_the_ledger_is_of_one_strategy_on_one_account(tmp_path, store, asked, other):
+    """What another bought, or we elsewhere, is not ours to close."""
+    crashed(tmp_path, asked)
+    look(tmp_path, store, asked, at_broker(*ALL_FILLED))
+
+    assert look(tmp_path, store, ask_for(tmp_path, day=date(2020, 3, 3), **other)).ledger == ()
 
 
 def test_what_a_rule_refused_is_not_sent_by_a_restart(tmp_path, store, asked):
