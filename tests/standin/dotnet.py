@@ -92,6 +92,7 @@ class Log:
 
 
 LOG = Log()
+INTERRUPTED: list[float] = []           # when SIGINT came
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -105,6 +106,7 @@ def main(arguments: list[str]) -> NoReturn:
     if not arguments or not Path(arguments[0]).is_file():
         sys.stderr.write("Could not execute because the specified command or file was not found.\n")
         sys.exit(1)
+    signal.signal(signal.SIGINT, lambda *_: INTERRUPTED.append(time.monotonic()))
     fault = os.environ.get("STANDIN_FAULT", "none")
     if fault == "no-framework":
         sys.stderr.write("You must install or update .NET to run this application.\n\n"
@@ -146,6 +148,7 @@ def launch(options: Mapping[str, str], folder: Path, fault: str) -> bool:
             "load libpython3.11.so.")
     if live:
         sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         from live import main as run_live
 
         return run_live(settings) in (0, None)
@@ -282,22 +285,20 @@ class Telling:
         self.result: dict[str, Any] = json.loads((self.left / f"{algorithm_id}.json").read_bytes())
         events = self.left / f"{algorithm_id}-order-events.json"
         self.events: list[Any] = json.loads(events.read_bytes()) if events.is_file() else []
-        self.interrupted: float | None = None
         self.begun = self.saved = time.monotonic()
         self.wait_for_save = float(os.environ.get("STANDIN_SAVE", "5"))
 
     def tell(self) -> bool:
         """From the first line to the last. Returns whether the run completed."""
-        signal.signal(signal.SIGINT, self._interrupt)
         state = self.result["state"]
         before, after = self._entries()
         for level, text in before:
             LOG.write(level, text)
         if state["Status"] == "Completed":
             self._run()
-        if self.interrupted is not None:
+        if INTERRUPTED:
             LOG.trace("Program.ExitKeyPress(): Lean instance has been cancelled, shutting down safely now")
-            time.sleep(max(0.0, self.interrupted + GRACE - time.monotonic()))
+            time.sleep(max(0.0, INTERRUPTED[0] + GRACE - time.monotonic()))
         else:
             self._tell_journal(len(self.lines))
         for level, text in after:
@@ -319,14 +320,14 @@ class Telling:
                 self._save(step)
             if step == STEPS // 2 and self.fault in DYING:
                 self._go_wrong(step)
-            if self.interrupted is not None:
+            if INTERRUPTED:
                 self.events = self.events[:len(self.events) * step // STEPS]
                 return
 
     def _wait(self, seconds: float) -> None:
         """Until then, or until SIGINT."""
         until = time.monotonic() + seconds
-        while self.interrupted is None and (left := until - time.monotonic()) > 0:
+        while not INTERRUPTED and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, 0.02))
 
     def _go_wrong(self, step: int) -> None:
@@ -343,11 +344,8 @@ class Telling:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         if self.fault == "hang-dead":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        while self.interrupted is None:
+        while not INTERRUPTED:
             time.sleep(0.02)
-
-    def _interrupt(self, *_: object) -> None:
-        self.interrupted = time.monotonic()
 
     def _tell_journal(self, count: int) -> None:
         if self.journal is None or self.fault == "no-journal" or not self.lines:

@@ -25,7 +25,6 @@ from workbench.errors import EngineFailed
 
 ABORTED = -signal.SIGABRT
 DEFAULT = (ABORTED,)
-SHORT = (("SIGINT", 2.5), ("SIGTERM", 0.5), ("SIGKILL", 5.0))
 QUICK = (("SIGINT", 0.4), ("SIGTERM", 0.4), ("SIGKILL", 5.0))
 
 PROBE = """
@@ -138,13 +137,13 @@ CASES = (
     Case(name="log without its end", fault="short-log", error="EngineFailed", says="log does not reach its end"),
     Case(name="no journal", fault="no-journal", error="EngineFailed", says="the algorithm wrote no journal"),
     Case(name="torn journal", fault="torn-journal", error="EngineFailed", says="does not verify: the last line is torn"),
-    Case(name="longer than allowed", run={"seconds": "60"}, launch={"timeout": 1.0, "patience": SHORT}, error="EngineFailed",
-         says="stopped: ran longer than 1 seconds"),
-    Case(name="hangs", fault="hang", launch={"stall": 1.0, "patience": SHORT}, error="EngineFailed", seconds=12.0,
-         says="stopped: gave no sign of life for 1 seconds"),
-    Case(name="hangs, deaf to SIGINT", fault="hang-hard", launch={"stall": 1.0, "patience": QUICK}, error="EngineFailed", state="-",
+    Case(name="longer than allowed", run={"seconds": "60"}, launch={"timeout": 2.0}, error="EngineFailed",
+         says="stopped: ran longer than 2 seconds"),
+    Case(name="hangs", fault="hang", launch={"stall": 2.0}, error="EngineFailed", seconds=12.0,
+         says="stopped: gave no sign of life for 2 seconds"),
+    Case(name="hangs, deaf to SIGINT", fault="hang-hard", launch={"stall": 2.0, "patience": QUICK}, error="EngineFailed", state="-",
          codes=(-signal.SIGTERM,), says="did not go when asked and was killed", seconds=12.0),
-    Case(name="hangs, deaf to all", fault="hang-dead", launch={"stall": 1.0, "patience": QUICK}, error="EngineFailed", state="-",
+    Case(name="hangs, deaf to all", fault="hang-dead", launch={"stall": 2.0, "patience": QUICK}, error="EngineFailed", state="-",
          codes=(-signal.SIGKILL,), says="did not go when asked and was killed", seconds=12.0),
     Case(name="SIGINT from outside", run={"seconds": "10"}, outside="SIGINT", error="EngineFailed",
          says="stopped: interrupted from outside", seconds=12.0),
@@ -159,9 +158,9 @@ CASES = (
          state="Running", codes=(-signal.SIGTERM,), says="fills after its last save may be missing"),
     Case(name="paper: killed after a fill", mode="paper", fault="killed-after:1", error="EngineFailed", state="Running",
          codes=(-signal.SIGKILL,), says="the journal has what the algorithm was told"),
-    Case(name="paper: hangs", mode="paper", fault="hang:08:45", launch={"stall": 1.5}, error="EngineFailed",
-         says="stopped: gave no sign of life for 2 seconds", seconds=12.0),
-    Case(name="paper: hangs, deaf to SIGINT", mode="paper", fault="hang-hard:08:45", launch={"stall": 1.5, "patience": QUICK},
+    Case(name="paper: hangs", mode="paper", fault="hang:08:45", launch={"stall": 3.0}, error="EngineFailed",
+         says="stopped: gave no sign of life for 3 seconds", seconds=12.0),
+    Case(name="paper: hangs, deaf to SIGINT", mode="paper", fault="hang-hard:08:45", launch={"stall": 3.0, "patience": QUICK},
          error="EngineFailed", state="Running", codes=(-signal.SIGTERM,), seconds=12.0,
          says="was killed; it left no final result: fills after its last save may be missing"),
 )
@@ -223,8 +222,9 @@ class Outsider:
     def __call__(self) -> None:
         """Look, and signal once."""
         job = self.given.job
-        ready = job.journal if self.name == "SIGINT" else job.results / f"{job.algorithm_id}.json"
-        if not self.done and ready.exists():
+        saved = f"{job.algorithm_id}*_minute.json" if job.mode != "backtest" else f"{job.algorithm_id}.json"
+        ready = job.journal.exists() if (self.name, job.mode) == ("SIGINT", "backtest") else any(job.results.glob(saved))
+        if not self.done and ready:
             self.done = True
             _, engine = psutil.Process().children(recursive=True)       # the first is its keeper
             engine.send_signal(getattr(signal, self.name))
