@@ -25,7 +25,7 @@ from workbench.errors import (
     OutcomeUnknown,
 )
 from workbench.market.folder import Market
-from workbench.running import claims, live, records, recovery, safety, stopping
+from workbench.running import attempt, claims, live, records, recovery, safety, stopping
 from workbench.running.attempt import Executed
 from workbench.settings import read_settings
 from workbench.words.params import ExecutionParams
@@ -174,6 +174,27 @@ def test_a_request_that_is_prepared_today_is_not_executed_tomorrow(trader):
     assert not (trader.data / "claims").exists()
 
 
+def test_another_lean_than_the_one_asked_for_is_not_started(trader):
+    """It was rebuilt since the request was written."""
+    run = trader.prepare()
+    (trader.lean.folder / "QuantConnect.Lean.Engine.dll").write_text("another")
+
+    with pytest.raises(BadInput, match="the engine or the algorithm is not the one"):
+        trader.execute(run)
+
+
+def test_a_dry_run_is_no_attempt(trader):
+    """What was configured and never started is neither at work nor gone on with."""
+    run = trader.prepare()
+    attempt.configure(trader.data, trader.market, run, trader.settings)
+    killed = safety.kill(trader.data, runs=None, why="a test", by="tester", contact=None, now=MORNING)
+    safety.clear_stop(trader.data)
+
+    assert killed == ()
+    assert trader.execute(run).attempt.attempt == 2
+    assert [one.state for one in records.attempts(trader.data, run.run_id)] == ["queued", "completed"]
+
+
 def test_a_day_that_is_over_is_not_begun(trader):
     """Fifteen minutes after its close nothing more can fill."""
     with pytest.raises(BadInput, match="the deadline was 2020-03-12 20:15 UTC, and nothing was begun"):
@@ -262,8 +283,8 @@ def test_a_secret_that_is_missing_is_named_before_the_engine_starts(trader):
 
     with pytest.raises(BadInput, match="IB_PASSWORD"):
         trader.execute(run)
-    attempt, = records.attempts(trader.data, run.run_id)
-    assert (attempt.state, "IB_PASSWORD" in attempt.cause) == ("failed", True)
+    only, = records.attempts(trader.data, run.run_id)
+    assert (only.state, "IB_PASSWORD" in only.cause) == ("failed", True)
 
 
 def test_another_decision_for_the_day_is_refused(trader):
@@ -392,8 +413,8 @@ def test_the_kill_switch_cancels_what_works(trader, begin):
     assert {order.state for order in killed.orders} == {"cancelled"}
     assert (trader.broker["working"], trader.broker["executions"]) == ([], [])
     assert out == "stopped\n"
-    attempt, = records.attempts(trader.data, run.run_id)
-    assert (attempt.state, attempt.cause) == ("stopped", "stopped by tester at 2020-03-12T12:30:00Z: a test")
+    only, = records.attempts(trader.data, run.run_id)
+    assert (only.state, only.cause) == ("stopped", "stopped by tester at 2020-03-12T12:30:00Z: a test")
     with pytest.raises(NotArmed, match="--clear-stop"):
         trader.execute(run)
 
@@ -483,9 +504,9 @@ def test_what_could_not_be_cancelled_is_said(trader):
 
     with pytest.raises(OutcomeUnknown, match="could not be cancelled in time"):
         trader.execute(run, deadline=datetime(2020, 3, 12, 18, 0, tzinfo=UTC))
-    attempt, = records.attempts(trader.data, run.run_id)
-    assert attempt.state == "failed"
-    assert "still working at its end" in attempt.cause
+    only, = records.attempts(trader.data, run.run_id)
+    assert only.state == "failed"
+    assert "still working at its end" in only.cause
 
 
 def test_an_error_of_the_algorithm_is_said_with_its_place(trader):

@@ -103,6 +103,7 @@ def execute_live(
     engine's own errors; after each of them the same may be asked again.
     """
     check_today(market.calendar, run.start, clock())
+    _check_same(run, engine)
     safety.check_account(run.mode, run.account, now=clock(), data=data, allow_live=settings.allow_live)
     day = _Day(data=data.absolute(), market=market, run=run, engine=engine, settings=settings, clock=clock,
                store=Store(settings.store, wait=settings.store_wait), contact=reach(settings, run.account),
@@ -136,6 +137,13 @@ def check_today(calendar: Calendar, day: date, now: datetime) -> None:
         raise BadInput(f"the decision is for {day}, and in New York it is {today}", remedy=remedy)
 
 
+def _check_same(run: Run, engine: Engine) -> None:
+    """What is started must be what was asked for: a run is of one Lean and one algorithm."""
+    if (engine.name, engine.version, base.algorithm_sha256()) != (run.engine, run.engine_version, run.algorithm_sha256):
+        raise BadInput("the engine or the algorithm is not the one that it was asked of", where=f"run {run.run_id}",
+                       remedy="prepare it again: that is another run")
+
+
 def _check_prices(market: Market, intents: list[Intent]) -> None:
     """The close of the session before is what was decided at: data that are missing or changed are no ground to trade on."""
     for intent in intents:
@@ -165,7 +173,7 @@ class _Day:
     def execute(self, hear: Callable[[LogLine], None] | None) -> Executed:
         self._end_orphans()
         remove_leftovers()
-        earlier = records.attempts(self.data, self.run.run_id)
+        earlier = [attempt for attempt in records.attempts(self.data, self.run.run_id) if attempt.started_at is not None]
         if earlier and earlier[-1].state == "completed":
             return judge(records.run_folder(self.data, self.run.run_id), self.run, earlier[-1])
         self._check_arming()

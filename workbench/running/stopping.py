@@ -121,7 +121,7 @@ def stop(data: Path, *, runs: Iterable[str] | None, why: str, by: str, contact: 
 
 
 def find_at_work(data: Path, runs: Iterable[str] | None = None) -> tuple[tuple[Place, ...], tuple[Stopped, ...]]:
-    """The attempts on paper and live that have not said that they ended, and those that nobody can read.
+    """The attempts on paper and live that were started and have not said that they ended, and those that nobody can read.
 
     A status that can't be read must not keep the others from being stopped: it is told of, and left.
     """
@@ -132,7 +132,7 @@ def find_at_work(data: Path, runs: Iterable[str] | None = None) -> tuple[tuple[P
             continue
         try:
             attempt = runs_words.read_attempt(files.read_json(path), where=str(path))
-            if attempt.mode in MODES and attempt.state not in runs_words.FINAL:
+            if attempt.mode in MODES and attempt.state == "running":
                 account = records.read_run(data, attempt.run_id).account
                 found.append(Place(folder=path.parent, attempt=attempt, account=account))
         except WorkbenchError as error:
