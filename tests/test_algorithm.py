@@ -636,6 +636,17 @@ def test_a_days_loss_stops_what_increases(tmp_path):
     assert [fill[:1] for fill in ran.fills()] == [("FALL",), ("FALL",)]
 
 
+def test_with_minutes_too_a_days_loss_is_since_the_last_close(tmp_path):
+    """BETA opened 4 % lower: at ten nothing is bought, although the minute before was no worse."""
+    weights = {"2020-03-12": {"BETA": 0.9}, "2020-03-13": {"BETA": 0.9, "ALFA": 0.1}}
+    given = {"order_type": "MKT", "resolution": "minute"}
+    ran = check(trade(tmp_path / "limit", weights, risk_overrides={"max_daily_loss": "0.02"}, **given))
+    free = check(trade(tmp_path / "free", weights, risk_overrides={"max_daily_loss": "0.05"}, **given))
+
+    assert ("ALFA", "max_daily_loss") in [(line["symbol"], line["rule"]) for line in ran.of("blocked")]
+    assert "ALFA" in [fill[0] for fill in free.fills()]
+
+
 # What must stop it.
 
 def test_another_instrument_of_that_name_stops_the_run(tmp_path):

@@ -104,6 +104,14 @@ def test_the_environment_says_who_takes_the_orders(changes, environment, brokera
     assert flat["transaction-handler"].rpartition(".")[2] == transactions
 
 
+def test_at_a_broker_orders_go_in_their_order():
+    """Lean would hand them to several threads there; one thread keeps reducing orders before increasing ones."""
+    threads = [[layered(launcher_config(job_of(**changes))).get(f"{end}-transaction-threads") for end in ("minimum", "maximum")]
+               for changes in (AT_IB, LIVE, PAPER)]
+
+    assert threads == [[1, 1], [1, 1], [None, None]]
+
+
 def test_the_account_and_its_trading_mode_go_together():
     """IB Gateway is started for the money that the job means, on the port that is usual for it unless another is set."""
     paper, live = layered(launcher_config(job_of(**AT_IB))), layered(launcher_config(job_of(**LIVE)))

@@ -582,10 +582,12 @@ class IntentExecution(QCAlgorithm):
         close = self.closes.get(self.time.date())
         if close is not None and self.time >= close:
             self._mark()
-        if self.execution_params.risk_overrides.max_daily_loss is not None and not self.for_real:
-            self.close_value = exact(self.portfolio.total_portfolio_value)
-        if self.working and not self.is_market_open(next(iter(self.assets.values()))):
-            self._cancel_before_next()
+        values = self.execution_params.risk_overrides.max_daily_loss is not None and not self.for_real
+        if (values or self.working) and not self.is_market_open(next(iter(self.assets.values()))):
+            if values:
+                self.close_value = exact(self.portfolio.total_portfolio_value)
+            if self.working:
+                self._cancel_before_next()
 
     def _cancel_before_next(self) -> None:
         """At the close before the next rebalance date, what is still working is taken back.

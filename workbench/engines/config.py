@@ -216,6 +216,7 @@ def _environment(job: Job, broker: Broker) -> tuple[str, dict[str, Any]]:
         "real-time-handler": f"{HANDLERS}.RealTime.LiveTradingRealTimeHandler",
         "history-provider": _history(job, broker),
         "transaction-handler": f"{HANDLERS}.TransactionHandlers.{kind}TransactionHandler",
+        **({"minimum-transaction-threads": 1, "maximum-transaction-threads": 1} if job.at_broker else {}),  # ours is the order
     }
 
 
