@@ -1,5 +1,6 @@
 """A run followed while it is at work: the store a moment behind its journal, and what a person who looks on is shown."""
 
+import contextlib
 import os
 import platform
 import secrets
@@ -181,13 +182,15 @@ def test_trouble_that_passed_is_said_as_such(traded, tmp_path):
     """The store was busy for a while and has everything now."""
     asked, _, _ = traded
     store = Store(tmp_path / "workbench.duckdb", wait=0.05)
+    busy = contextlib.ExitStack()
 
     def be_at_work():
-        with following(store, tmp_path, asked.run_id, 1, every=0.05) as kept:
-            with Lock(tmp_path / "workbench.duckdb", wait=1).held("a short errand", exclusive=True):
-                until(lambda: kept.times)
+        with busy, following(store, tmp_path, asked.run_id, 1, every=0.05) as kept:
+            until(lambda: kept.times)
+            busy.close()
             until(lambda: not kept.behind)
 
+    busy.enter_context(Lock(tmp_path / "workbench.duckdb", wait=1).held("a short errand", exclusive=True))
     with pytest.warns(RuntimeWarning, match=r"StoreBusy.*the store has caught up since"):
         be_at_work()
     assert store.rows("select 1 from events where kind = 'opened'").rows
