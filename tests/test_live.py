@@ -389,7 +389,7 @@ def wait_for(trader, run, text, attempt=1):
 
 def test_of_two_starts_at_once_the_second_is_refused(trader, begin):
     """At once, with the process that has the account; the first is not disturbed."""
-    trader.stand(start="08:59", pace=600)
+    trader.stand(start="08:59", pace=300)
     run = trader.prepare()
     process = begin(run)
     wait_for(trader, run, "SUBMITTED")
