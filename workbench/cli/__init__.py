@@ -6,7 +6,7 @@ does not verify; 7 claimed by another; 8 the store stayed locked; 9 something is
 allowed; 11 orders whose outcome nobody knows; 12 the broker could not be asked.
 """
 
-from workbench.cli import begin, look, safety, trade
+from workbench.cli import begin, trade, look, safety        # noqa: I001 (in this order the help lists them)
 from workbench.cli.app import app, main
 
 __all__ = ["app", "begin", "look", "main", "safety", "trade"]

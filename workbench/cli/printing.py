@@ -45,10 +45,8 @@ def say_differences(folder: Path) -> None:
     if not path.is_file():
         return
     told = json.loads(path.read_text(encoding="utf-8"))
-    found, unreadable = len(told["found"]) + told["more"], told["unreadable"]
-    if found or unreadable:
-        unread = f"; not readable: {'; '.join(unreadable)}" if unreadable else ""
-        say(f"Lean's own files and the journal: {found} differences{unread} ({path})")
+    if not told["none"]:
+        say(f"Lean's own files and the journal: {told['verdict']} ({path})")
 
 
 def progress_of(seen: "RunProgress") -> Any:
@@ -65,8 +63,9 @@ def progress_of(seen: "RunProgress") -> Any:
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     facts = f"run {seen.run.run_id}: {seen.state}, {seen.ended} of {seen.told} orders ended{money}; {silent}"
-    refused = [f"not sent: {one.symbol}, {one.rule}" + (f" ({one.detail})" if one.detail else "") for one in seen.refused]
-    return Group(facts, table, *refused)
+    odd = [f"{what}: {one.symbol}, {one.rule}" + (f" ({one.detail})" if one.detail else "")
+           for what, some in (("not sent", seen.refused), ("look at the broker", seen.left)) for one in some]
+    return Group(facts, table, *odd, *([f"told to stop: {seen.stop}"] if seen.stop else []))
 
 
 def progress_row(order: "OrderProgress") -> dict[str, Any]:

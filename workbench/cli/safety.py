@@ -1,7 +1,6 @@
 """Arming, the kill switch, and saying what became of an order."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -50,15 +49,14 @@ def kill(run_ids: Annotated[list[str] | None, typer.Argument(help="Runs (default
     """Stop trading now: cancel what works, verify, say what is left. Nothing starts again until `disarm --clear-stop`."""
     import getpass
 
-    from workbench.running import live, records, safety
+    from workbench.running import live, safety
 
     settings = settings_of(data)
-    runs = [records.read_run(settings.data, name).run_id for name in run_ids] if run_ids else None
-    done = safety.kill(settings.data, runs=runs, why=why, by=getpass.getuser(), now=datetime.now(UTC), wait=wait,
+    done = safety.kill(settings.data, runs=run_ids or None, why=why, by=getpass.getuser(), now=datetime.now(UTC), wait=wait,
                        contact=live.reach(settings, settings.account))
     print_table([{"run_id": one.run_id, "attempt": one.attempt, "mode": one.mode, "account": one.account, "how": one.how,
                   "ended": one.ended, "still open": ", ".join(order.order_ref for order in one.orders
-                                                              if order.state in ("working", "unknown")),
+                                                              if order.state in ("working", "unknown", "foreign")),
                   "problem": one.problem} for one in done], as_json=as_json, title="" if done else "nothing was at work")
     if not all(one.clear for one in done):
         raise typer.Exit(1)
@@ -67,7 +65,7 @@ def kill(run_ids: Annotated[list[str] | None, typer.Argument(help="Runs (default
 @app.command()
 def resolve(run_id: Annotated[str, typer.Argument(help="A run id, or the unique beginning of one.")],
             order_ref: Annotated[str, typer.Argument(help="The order whose outcome is unknown.")],
-            filled: Annotated[str | None, typer.Option(help="Signed shares that were filled in all.")] = None,
+            filled: Annotated[str | None, typer.Option(help="Shares that were filled in all, without a sign.")] = None,
             price: Annotated[str | None, typer.Option(help="Their average price in dollars.")] = None,
             fee: Annotated[str | None, typer.Option(help="Fees in dollars, where known.")] = None,
             cancelled: Annotated[bool, typer.Option("--cancelled", help="Nothing (more) was filled.")] = False,
@@ -81,9 +79,8 @@ def resolve(run_id: Annotated[str, typer.Argument(help="A run id, or the unique 
         raise BadInput("say what became of it", remedy="give --filled and --price, or --cancelled")
     desk = desk_of(data, None)
     desk.store.index(desk.data)
-    shares = number(filled, "--filled") if filled else Decimal(0)
-    made = recovery.resolve(desk.data, desk.store, desk.run(run_id), order_ref, filled=shares,
-                            price=number(price, "--price") if price else None, fee=number(fee, "--fee") if fee else None,
-                            by=getpass.getuser())
+    told = {name: None if text is None else number(text, f"--{name}")
+            for name, text in (("filled", filled), ("price", price), ("fee", fee))}
+    made = recovery.resolve(desk.data, desk.store, desk.run(run_id), order_ref, **told, by=getpass.getuser())
     desk.store.index(desk.data)
     typer.echo(made)

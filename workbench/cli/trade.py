@@ -118,6 +118,8 @@ def run(
                             deadline=None if deadline is None else today_at(deadline))
     say(f"run {done.run.run_id}, attempt {done.attempt.attempt}" + (" (found: it had been run before)" if done.found else ""))
     say_differences(done.folder)
+    if done.outcome.missing:
+        say(f"asked for, and not in the data folder: {', '.join(done.outcome.missing)}")
     print_table(desk.table(done.run.run_id, dates=None if on is None else [day(on)]), as_json=as_json)
 
 

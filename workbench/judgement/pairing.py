@@ -113,7 +113,7 @@ def _refs_disagree(a: Sequence[Told], b: Sequence[Told]) -> bool:
 def _numbers_of_refs(events: Sequence[Told]) -> dict[str, str]:
     found: dict[str, str] = {}
     for told in events:
-        if told.kind == ORDER and told.ref:
+        if told.kind == ORDER and told.ref and told.order:
             found.setdefault(told.ref, told.order)
     return found
 

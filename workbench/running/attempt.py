@@ -109,11 +109,11 @@ def supervise(
         records.save_attempt(data, replace(attempt, state=state, ended_at=datetime.now(UTC), cause=cause))
         raise
     outcome = outcomes.read_outcome(job.results, job.algorithm_id, job.journal, ended, log=place / "log.txt", mode=run.mode)
-    if engine.kind != "embedded":
-        differences.record(place, differences.compare_with_lean(job.results, job.algorithm_id, job.journal))
-    state = "completed" if outcome.complete else "stopped" if ended.stopped else "failed"
+    state = "completed" if outcome.complete else "stopped" if outcome.failure == "stopped" else "failed"
     attempt = replace(attempt, state=state, ended_at=datetime.now(UTC), cause=outcome.cause, exit_code=ended.exit_code)
     records.save_attempt(data, attempt)
+    if engine.kind != "embedded":
+        differences.record(place, differences.compare_with_lean(job.results, job.algorithm_id, job.journal))
     return Executed(run=run, attempt=attempt, outcome=outcome, folder=place, found=False)
 
 

@@ -68,6 +68,16 @@ def panel(desk: "Desk", run_id: str = "") -> "ReconciliationPanel":
         events=lambda run, order_id: desk.store.events(run, order_id=order_id))
 
 
+def at_work(desk: "Desk") -> Any:
+    """A panel for each run on paper or live that is at work now, each following its run until that is over."""
+    from workbench.running.follow import Watcher
+    from workbench.running.stopping import find_at_work
+    from workbench.showing.panels.live import LivePanel, board
+
+    places, _ = find_at_work(desk.data) if desk.data.is_dir() else ((), ())
+    return board([LivePanel(Watcher(desk.store, run_id).look) for run_id in sorted({place.attempt.run_id for place in places})])
+
+
 def _completed(desk: "Desk") -> list[Run]:
     """The runs that came to their end, in the order in which they were asked for. A project without data has none."""
     if not desk.data.is_dir():

@@ -231,6 +231,12 @@ class Desk:
 
         return panel(self, run_id)
 
+    def at_work(self) -> Any:
+        """Widgets that follow what is at work on paper and live: orders, fills, the account, the last sign of life."""
+        from workbench.running.dashboard import at_work
+
+        return at_work(self)
+
     # Inside.
 
     def _prepare(self, decisions: Decisions, params: ExecutionParams | None, engine: str | None, cash: Decimal | None,

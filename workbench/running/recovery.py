@@ -76,10 +76,11 @@ def recover_lost(data: Path, store: Store, run: Run, view: BrokerView) -> tuple[
     return found
 
 
-def resolve(data: Path, store: Store, run: Run, order_ref: str, *, filled: Decimal, price: Decimal | None,
-            fee: Decimal | None = None, by: str) -> Path:
-    """A person says what became of an order: how many of its shares were filled in all, without a sign, and at what price
-    those that are not recorded yet. It is over then. Returns the file with the line that says so, and who.
+def resolve(data: Path, store: Store, run: Run, order_ref: str, *, filled: Decimal | None,
+            price: Decimal | None, fee: Decimal | None = None, by: str) -> Path:
+    """A person says what became of an order: how many of its shares were filled in all, without a sign (None: no more than is
+    recorded), and at what price those that are not recorded yet. It is over then. Returns the file with the line that says so,
+    and who.
 
     Raises `NotRecorded` for an order that the run has not sent and `BadInput` for what can't be.
     """
@@ -90,6 +91,7 @@ def resolve(data: Path, store: Store, run: Run, order_ref: str, *, filled: Decim
         refs = ", ".join(sent.order_ref for sent in past.ours) or "none"
         raise NotRecorded(f"order {order_ref} of run {run.run_id}", f"sent were {refs}")
     known, wanted = abs(sent.filled), abs(sent.quantity)
+    filled = known if filled is None else filled
     if not known <= filled <= wanted:
         raise BadInput(f"{filled:f} shares of {order_ref} can't have been filled: {known:f} of {wanted:f} are recorded as filled")
     if filled > known and (price is None or price <= 0):

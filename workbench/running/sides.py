@@ -60,7 +60,7 @@ def read_sides(data: Path, a: str, b: str) -> tuple[Telling, Telling]:
     """
     one, other = find(data, a), find(data, b)
     if one.journal and other.journal:
-        return read_journal(one), read_journal(other)
+        return _without_announcements(read_journal(one), read_journal(other))
     if _is_lean(one) and _is_lean(other):
         return read_lean(one), read_lean(other)
     return _mixed(one), _mixed(other)
@@ -222,6 +222,14 @@ def _in_our_words(values: Mapping[str, Any]) -> dict[str, Any]:
 
 # A journal.
 
+def _without_announcements(a: Telling, b: Telling) -> tuple[Telling, Telling]:
+    """Both journals; where only one is of paper or live, without what only such a one has: orders announced before each send."""
+    if a.wall_clock == b.wall_clock:
+        return a, b
+    a, b = (replace(one, events=tuple(told for told in one.events if told.order or told.kind != ORDER)) for one in (a, b))
+    return a, b
+
+
 def read_journal(side: Side) -> Telling:
     """What a journal tells, and the statistics of the result beside it."""
     assert side.journal is not None
@@ -248,13 +256,13 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _heard_events(lines: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[Told]:
-    """Every line but those about the file itself."""
+    """Every line but those about the file itself. An order that is announced has no number: no engine has heard of it yet."""
     for number, line in lines:
         if line["kind"] not in OF_THE_FILE:
             values = {"time": datetime.fromisoformat(line["occurred_at"]),
                       **{name: value for name, value in line.items() if name not in NOT_TOLD}}
             order = line["kind"] == ORDER
-            yield Told(place=number, kind=line["kind"], values=values, order=str(line["order_id"]) if order else "",
+            yield Told(place=number, kind=line["kind"], values=values, order=str(line["order_id"] or "") if order else "",
                        event=int(line["event_id"] or 0) if order else 0, ref=str(line.get("order_ref") or "") if order else "")
 
 

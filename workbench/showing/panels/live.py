@@ -5,7 +5,7 @@ State and a view: it is given a callable that says how far the run is, opens no 
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -112,3 +112,10 @@ def _told(seen: RunProgress) -> tuple[object, ...]:
     orders = tuple((one.attempt, one.order_ref, one.order_id, one.status, one.filled, one.heard_at) for one in seen.orders)
     return (seen.state, seen.stop, seen.attempt, orders, seen.told, seen.ended, seen.refused, seen.left, seen.equity, seen.cash,
             seen.log)
+
+
+def board(panels: Sequence[LivePanel]) -> Any:
+    """Panels below each other, or a line that says there is none."""
+    if not panels:
+        return widgets.HTML("Nothing is at work on paper or live.")
+    return widgets.VBox([panel.view for panel in panels])
