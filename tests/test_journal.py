@@ -513,7 +513,7 @@ def test_the_journals_words_are_the_words_of_orders():
 def test_the_kinds_are_the_contracts():
     """Those of the table in §6, in its order."""
     text = (Path(__file__).parents[1] / "docs" / "contracts.md").read_text(encoding="utf-8")
-    table = text[text.index("| kind | fields |"):text.index("fsync before each send")]
+    table = text[text.index("| kind | fields |"):text.index("Before each send, live and paper")]
     rows = [row.split("|")[1].strip() for row in table.splitlines()[2:] if row.startswith("|")]
 
     assert [kind.strip() for row in rows for kind in row.split(",")] == list(KINDS)
