@@ -11,7 +11,7 @@ from workbench.engines.embedded.clr import ZERO
 
 HUNDRED, THOUSAND = Decimal(100), Decimal(1000)
 CENT = Decimal("0.01")
-LARGEST = 2**96 - 1                 # of a decimal's digits, read as a whole number
+LARGEST = Decimal(2**96 - 1)        # of a decimal's digits, read as a whole number
 WIDE = Context(prec=80)             # quantizing never fails for want of digits
 SEVEN, FIFTEEN = Context(prec=7), Context(prec=15)
 # A decimal of C# has 96 bits of digits, which is 28 or, up to LARGEST, 29 of them, and at most 28 places (Emin says so).
@@ -21,19 +21,26 @@ DIGITS_28, DIGITS_29 = Context(prec=28, Emin=-1), Context(prec=29, Emin=0)
 
 def scale(value: Decimal) -> int:
     """Digits after the point that the value carries, trailing zeros included."""
-    exponent = value.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    plain = str(value)
+    if "E" in plain:
+        plain = format(value, "f")
+    _, _, places = plain.partition(".")
+    return len(places)
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
     """Math.Round: half to even; a value with fewer places stays as it is."""
-    return value.quantize(_unit(places), context=WIDE) if scale(value) > places else value
+    plain = str(value)
+    if "E" in plain:
+        plain = format(value, "f")
+    point = plain.find(".")
+    return value.quantize(_unit(places), context=WIDE) if point >= 0 and len(plain) - point - 1 > places else value
 
 
 def normal(value: Decimal) -> Decimal:
     """Without trailing zeros after the point."""
     value = value.normalize(WIDE)
-    return value.quantize(_unit(0), context=WIDE) if value.as_tuple().exponent > 0 else value     # type: ignore[operator]
+    return value.quantize(_unit(0), context=WIDE) if "E+" in str(value) else value
 
 
 def smart(value: Decimal) -> Decimal:
@@ -53,7 +60,7 @@ def of_double(value: float) -> Decimal:
     if not math.isfinite(value):
         raise ValueError(f"{value} is no decimal")
     if abs(value) >= float(LARGEST):
-        return Decimal(LARGEST if value > 0 else -LARGEST)
+        return LARGEST if value > 0 else LARGEST.copy_negate()
     number = normal(FIFTEEN.create_decimal_from_float(value))
     return normal(rounded(number, 28))
 
@@ -77,12 +84,17 @@ def added(*values: Decimal) -> Decimal:
     """The sum, from the left, as C# has it."""
     found = ZERO
     for value in values:
-        try:
-            found = EXACT.add(found, value)
-        except Rounded:
-            both = DIGITS_29.add(found, value)
-            found = both if _fits(both) else DIGITS_28.add(found, value)
+        found = plus(found, value)
     return found
+
+
+def plus(left: Decimal, right: Decimal) -> Decimal:
+    """left + right as C# has it."""
+    try:
+        return EXACT.add(left, right)
+    except Rounded:
+        found = DIGITS_29.add(left, right)
+        return found if _fits(found) else DIGITS_28.add(left, right)
 
 
 def text(value: Decimal) -> str:
@@ -123,7 +135,13 @@ def double_text(value: float, places: int) -> str:
 
 def _fits(value: Decimal) -> bool:
     """Whether 96 bits hold a value's 29 digits. One of fewer digits is the same with 28, whatever is said of it here."""
-    return value.copy_abs().scaleb(28 - value.adjusted(), context=WIDE) <= LARGEST
+    return value.copy_abs() <= _largest(value.adjusted())
+
+
+@cache
+def _largest(place: int) -> Decimal:
+    """The largest number of 96 bits whose first digit has this place."""
+    return LARGEST.scaleb(place - 28, context=WIDE)
 
 
 @cache

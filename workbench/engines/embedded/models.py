@@ -73,7 +73,10 @@ class InteractiveBrokersFeeModel(FeeModel):
     def _of(self, quantity: Decimal, value: Decimal) -> Decimal:
         """The fee of so many shares that are worth so much."""
         fee = self.PER_SHARE * abs(quantity)
-        return self.LEAST if fee < self.LEAST else min(fee, self.MOST * abs(value))
+        if fee < self.LEAST:
+            return self.LEAST
+        most = self.MOST * abs(value)
+        return most if most < fee else fee
 
 
 class NullSlippageModel(ClrObject):
@@ -229,7 +232,7 @@ def fee_of(order: Order) -> Decimal:
     """What the security's fee model asks for the whole order at the present price, in dollars."""
     security = order.security
     model = security.fee_model
-    if type(model) in (InteractiveBrokersFeeModel, ConstantFeeModel):
+    if type(model) is InteractiveBrokersFeeModel or type(model) is ConstantFeeModel:
         exact: Decimal = model.exact_fee(order, security)
         return exact
     given = hook(model, "get_order_fee")(OrderFeeParameters(security.face, view(order)))
@@ -249,7 +252,9 @@ def slippage_of(order: Order) -> Decimal:
     """What the security's slippage model asks for the order at the present price, in dollars a share."""
     security = order.security
     model = security.slippage_model
-    if type(model) in (NullSlippageModel, ConstantSlippageModel, VolumeShareSlippageModel):
+    if type(model) is NullSlippageModel:
+        return ZERO
+    if type(model) in (ConstantSlippageModel, VolumeShareSlippageModel):
         exact: Decimal = model.exact_slippage(order, security)
         return exact
     return decimal(hook(model, "get_slippage_approximation")(security.face, view(order)))

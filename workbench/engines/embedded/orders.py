@@ -80,6 +80,11 @@ class Order:
         status = self.status
         return status is OrderStatus.FILLED or status is OrderStatus.CANCELED or status is OrderStatus.INVALID
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether it has prices of its own."""
+        return self.limit is not None or self.stop is not None
+
     def value(self, price: Decimal) -> Decimal:
         """What the order is worth as its type computes it: fees and messages use it, margin does not."""
         own = self.stop if self.limit is None else self.limit
