@@ -215,7 +215,8 @@ def _unzip(path: Path) -> bytes:
         raise BadInput("no such file", where=str(path)) from None
     except (zipfile.BadZipFile, KeyError, OSError) as error:
         raise BadInput(f"not a zip of bars ({error})", where=str(path)) from None
-    data = data.replace(b"\r\n", b"\n")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
     return data if data.endswith(b"\n") or not data else data + b"\n"
 
 

@@ -102,9 +102,11 @@ class Book:
         order.created, order.submitted = self.run.utc, _quoted(security)
         self.orders.append(order)
         ticket = self._tickets[order.id] = OrderTicket(order, self, ACCEPTED)
-        self.drain()
+        if self._queue:
+            self.drain()
         self._handle_submit(order)
-        self.scan()
+        if self._scanned or self._fresh_at != self.run.utc:
+            self.scan()
         return ticket
 
     def ticket(self, order: Order) -> OrderTicket:

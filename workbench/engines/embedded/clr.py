@@ -52,6 +52,8 @@ def decimal(value: Any) -> Decimal:
     """
     if type(value) is float:
         return _of_double(value)
+    if type(value) is Decimal and value.is_finite() and value.adjusted() < 28:
+        return value
     if isinstance(value, int | Decimal):            # bool included, as in Lean
         number = Decimal(value)
         return max(-LARGEST, min(LARGEST, number))

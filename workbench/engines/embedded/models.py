@@ -68,9 +68,9 @@ class InteractiveBrokersFeeModel(FeeModel):
 
     def exact_fee(self, order: Order, security: Security) -> Decimal:
         """The same in exact decimals."""
-        return self._of(order.quantity, order.value(security.price))
+        return self.for_shares(order.quantity, order.value(security.price))
 
-    def _of(self, quantity: Decimal, value: Decimal) -> Decimal:
+    def for_shares(self, quantity: Decimal, value: Decimal) -> Decimal:
         """The fee of so many shares that are worth so much."""
         fee = self.PER_SHARE * abs(quantity)
         if fee < self.LEAST:
@@ -232,9 +232,10 @@ def fee_of(order: Order) -> Decimal:
     """What the security's fee model asks for the whole order at the present price, in dollars."""
     security = order.security
     model = security.fee_model
-    if type(model) is InteractiveBrokersFeeModel or type(model) is ConstantFeeModel:
-        exact: Decimal = model.exact_fee(order, security)
-        return exact
+    if type(model) is InteractiveBrokersFeeModel:
+        return model.for_shares(order.quantity, order.value(security.price))
+    if type(model) is ConstantFeeModel:
+        return model.exact_fee(order, security)
     given = hook(model, "get_order_fee")(OrderFeeParameters(security.face, view(order)))
     fee: Decimal = given.value.exact
     return fee
@@ -244,7 +245,7 @@ def market_fee(security: Security, quantity: Decimal, utc: int) -> Decimal:
     """What the fee model would ask for an order at the market, in dollars."""
     model = security.fee_model
     if type(model) is InteractiveBrokersFeeModel:
-        return model._of(quantity, quantity * security.price)
+        return model.for_shares(quantity, quantity * security.price)
     return fee_of(Order(OrderType.MARKET, security, quantity, "", TimeInForce.GOOD_TIL_CANCELED, utc))
 
 

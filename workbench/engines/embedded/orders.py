@@ -47,6 +47,9 @@ class Quoted(NamedTuple):
     last: Decimal
 
 
+UNQUOTED = Quoted(ZERO, ZERO, ZERO)
+
+
 class Order:
     """One order in the core. `quantity` is signed; `trigger` is the touch price of limit-if-touched."""
 
@@ -66,7 +69,7 @@ class Order:
         self.touched = False
         self.cancel_asked = False           # and not refused since
         self.filled = self.average_price = ZERO
-        self.submitted = Quoted(ZERO, ZERO, ZERO)
+        self.submitted = UNQUOTED
         self.events = 0
         self.requests = 1
         self.error = OrderResponseErrorCode.NONE
@@ -100,8 +103,8 @@ class Event:
                  "stop", "utc")
 
     def __init__(self, order: Order, status: OrderStatus, utc: int, message: str = "") -> None:
-        order.events += 1
-        self.order, self.id, self.status, self.utc, self.message = order, order.events, status, utc, message
+        number = order.events = order.events + 1
+        self.order, self.id, self.status, self.utc, self.message = order, number, status, utc, message
         self.quantity, self.limit, self.stop = order.quantity, order.limit, order.stop
         self.fill_price = self.fill_quantity = ZERO
         self.fee: Decimal | None = None

@@ -191,7 +191,9 @@ class DailySecurity(Security):
         if row < 0:
             return ZERO
         assert self.columns is not None
-        return self.columns.price(name, row) * self._scale
+        if self._scale is not ONE:
+            return self.columns.price(name, row) * self._scale
+        return self.price if name == "close" else self.columns.price(name, row)
 
     @property
     def volume(self) -> Decimal:
