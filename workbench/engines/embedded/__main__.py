@@ -51,7 +51,7 @@ class QuickEnd:
     that an algorithm has left open are written out, as they would have been.
     """
 
-    FILE = io.IOBase.__mro__[1]             # what stands behind io.IOBase, and answers faster whether something is of its kind
+    FILE: Any = io.IOBase.__mro__[1]             # what stands behind io.IOBase, and answers faster whether something is of its kind
 
     def __init__(self) -> None:
         self.code: int | None = None
@@ -60,7 +60,7 @@ class QuickEnd:
     def _leave(self) -> None:
         if self.code is None:               # an exception: let the interpreter say so
             return
-        files = [one for one in gc.get_objects() if isinstance(one, self.FILE)]
+        files: list[Any] = [one for one in gc.get_objects() if isinstance(one, self.FILE)]
         packed = [file for file in files if type(file).__module__ != "_io"]         # has an end of its own
         for end in (*(file.flush for file in files), *(file.close for file in packed), *(file.flush for file in files)):
             with contextlib.suppress(Exception):
