@@ -75,6 +75,8 @@ class Bars:
 
     def between(self, first: date | None, last: date | None) -> "Bars":
         """The bars from `first` to `last`, both included; None leaves that side open."""
+        if first is None and last is None:
+            return self
         start = 0 if first is None else int(np.searchsorted(self.days, np.datetime64(first, "D"), "left"))
         end = len(self) if last is None else int(np.searchsorted(self.days, np.datetime64(last, "D"), "right"))
         return Bars(**{column.name: getattr(self, column.name)[start:end] for column in fields(self)})
@@ -129,8 +131,8 @@ def empty() -> Bars:
 
 def join(parts: list[Bars]) -> Bars:
     """Bars that follow each other, as one."""
-    if not parts:
-        return empty()
+    if len(parts) < 2:
+        return parts[0] if parts else empty()
     return Bars(**{column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Bars)})
 
 

@@ -85,10 +85,10 @@ class Feed:
             security.load(columns, *self._beside(bars, days))
 
     def _beside(self, bars: Bars, days: Days) -> tuple[NDArray[np.int32], list[int]]:
-        """For each session the newest bar of the run up to it; one array and one list for all stocks where they are equal."""
-        rows = _beside(bars, days)
-        key = rows.tobytes()
+        """For each session the newest bar of the run up to it; one array and one list for all stocks with bars on the same days."""
+        key = bars.days.tobytes()
         if key not in self._rows:
+            rows = _beside(bars, days)
             self._rows[key] = rows, rows.tolist()
         return self._rows[key]
 
