@@ -226,6 +226,11 @@ class DailySecurity(Security):
         columns = self.columns
         return columns is not None and columns.paid_of_bar is None and not self.delisted and (self.row < 0 or self._scale is ONE)
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether its column's prices are those of the file."""
+        return self.columns is not None and self.columns.is_raw
+
     def factor_at(self, session: int) -> tuple[Decimal, int]:
         """The factor of prices at a session that is not before the last one asked for, and the session at which it changes."""
         if session >= self._factor[1]:
