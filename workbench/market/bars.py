@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -238,12 +239,20 @@ def _numbers(data: bytes, separators: bytes) -> Numbers | None:
 
 def _days(path: Path, stamps: Numbers) -> Days:
     """yyyyMMdd as dates. Raises `BadInput` for one that does not exist."""
+    result, wrong = _dates(stamps.tobytes())
+    _refuse_rows(path, wrong, lambda row: f"{stamps[row]:08d} is not a date yyyyMMdd")
+    return result
+
+
+@lru_cache(maxsize=16)
+def _dates(whole: bytes) -> tuple[Days, NDArray[np.bool_]]:
+    """64-bit yyyyMMdd as dates, and which of them don't exist. Most files of a market have the same."""
+    stamps = np.frombuffer(whole, np.int64)
     years, months, days = stamps // 10_000, stamps // 100 % 100, stamps % 100
     month = ((years - 1970) * 12 + months - 1).astype("datetime64[M]")
     result: Days = month.astype("datetime64[D]") + (days - 1).astype("timedelta64[D]")
-    wrong = (months < 1) | (months > 12) | (days < 1) | (result.astype("datetime64[M]") != month)
-    _refuse_rows(path, wrong, lambda row: f"{stamps[row]:08d} is not a date yyyyMMdd")
-    return result
+    result.flags.writeable = False
+    return result, (months < 1) | (months > 12) | (days < 1) | (result.astype("datetime64[M]") != month)
 
 
 def _refuse_disorder(path: Path, days: Days) -> None:

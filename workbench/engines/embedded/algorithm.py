@@ -606,10 +606,10 @@ class QCAlgorithm(ClrObject):
 
     def _sized(self, security: Security, weight: Decimal, sizing: targets.Sizing) -> Decimal:
         """Shares to trade for a share of the portfolio; 0 where there is no price, or where the settings don't allow the share."""
-        if not self._has_price(security):
+        if not security.price and not self._has_price(security):
             return ZERO
-        sizes = sizing.sizes
-        if abs(weight) > sizes.most or (weight and abs(weight) < sizes.least):
+        sizes, size = sizing.sizes, abs(weight)
+        if size > sizes.most or (weight and size < sizes.least):
             self._run.error(f"The portfolio target percent: {weight}, does not comply with the current 'Algorithm.Settings' "
                             f"'MaxAbsolutePortfolioTargetPercentage': {sizes.most} or 'MinAbsolutePortfolioTargetPercentage': "
                             f"{sizes.least}. Skipping")
