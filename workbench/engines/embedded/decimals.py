@@ -21,8 +21,12 @@ DIGITS_28, DIGITS_29 = Context(prec=28, Emin=-1), Context(prec=29, Emin=0)
 
 def scale(value: Decimal) -> int:
     """Digits after the point that the value carries, trailing zeros included."""
-    exponent = value.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    plain = str(value)
+    if "E" in plain:
+        exponent = value.as_tuple().exponent
+        return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    point = plain.find(".")
+    return len(plain) - point - 1 if point >= 0 else 0
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
@@ -33,7 +37,7 @@ def rounded(value: Decimal, places: int) -> Decimal:
 def normal(value: Decimal) -> Decimal:
     """Without trailing zeros after the point."""
     value = value.normalize(WIDE)
-    return value.quantize(_unit(0), context=WIDE) if value.as_tuple().exponent > 0 else value     # type: ignore[operator]
+    return value.quantize(_unit(0), context=WIDE) if "E+" in str(value) else value
 
 
 def smart(value: Decimal) -> Decimal:
@@ -94,14 +98,18 @@ def text(value: Decimal) -> str:
 def number(value: Decimal) -> str:
     """A decimal in JSON: always with a point."""
     plain = str(value)
-    if not value or "E" in plain:
+    if "E" in plain or not value:
         plain = text(value)
-    return plain if "." in plain else f"{plain}.0"
+    return plain if "." in plain else plain + ".0"
 
 
 def shortest(value: Decimal) -> str:
     """The same without trailing zeros."""
-    return number(value.normalize(WIDE))
+    plain = number(value)
+    if plain[-1] == "0":
+        plain = plain.rstrip("0")
+        return plain + "0" if plain[-1] == "." else plain
+    return plain
 
 
 def grouped(value: Decimal) -> str:
