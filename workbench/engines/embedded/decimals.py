@@ -4,8 +4,10 @@ A decimal remembers its scale: 1.50 is written `1.50`, rounding to two places le
 """
 
 import math
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Context, Decimal, Rounded
-from functools import cache
+from functools import cache, reduce
+from itertools import repeat
 
 from workbench.engines.embedded.clr import ZERO
 
@@ -27,6 +29,16 @@ def scale(value: Decimal) -> int:
         return -exponent if isinstance(exponent, int) and exponent < 0 else 0
     point = plain.find(".")
     return len(plain) - point - 1 if point >= 0 else 0
+
+
+def places_of(values: Iterable[Decimal]) -> int:
+    """The most digits after the point that one of many carries, which is what their sum carries."""
+    return scale(reduce(WIDE.add, values, ZERO))
+
+
+def whole(values: Iterable[Decimal], places: int) -> list[int]:
+    """Values as whole numbers of 10^-places, which none is finer than."""
+    return [*map(int, map(WIDE.scaleb, values, repeat(places)))]
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
