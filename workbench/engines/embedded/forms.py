@@ -25,6 +25,7 @@ from workbench.engines.embedded.trades import Trade
 
 PIECE = 1000        # rows that are written at once
 PLAIN = {int(kind) for kind in (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)}  # no prices of their own
+EMPTY = '""'
 VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}      # of a UUID (RFC 4122)
 
 
@@ -143,7 +144,7 @@ def order_lines(orders: Iterable[Order]) -> Iterator[str]:
         yield (f'"{order.id}": {{{own}"type":{order.type._value_},"id":{order.id},"contingentId":0,"brokerId":["{order.id}"],'
                f'"symbol":{symbols[order.security]},"price":{number(price)},"priceCurrency":"USD",'
                f'"time":"{created}","createdTime":"{created}",{times}"quantity":{number(quantity)},'
-               f'"status":{order.status._value_},"tag":{json.dumps(order.tag, ensure_ascii=False)},'
+               f'"status":{order.status._value_},"tag":{json.dumps(order.tag, ensure_ascii=False) if order.tag else EMPTY},'
                f'"properties":{{"timeInForce":{_tif(order)}}},"securityType":1,"direction":{direction_of(quantity)._value_},'
                f'"value":{number(quantity * price)},'
                f'"orderSubmissionData":{{"bidPrice":{number_of_last if bid is last else number(bid)},'
