@@ -103,7 +103,8 @@ def added(*values: Decimal) -> Decimal:
 
 def text(value: Decimal) -> str:
     """ToString: plain, the scale kept, no sign on a zero."""
-    plain = str(value if value else value.copy_abs())
+    value = value if value else value.copy_abs()
+    plain = str(value)
     return format(value, "f") if "E" in plain else plain
 
 

@@ -20,10 +20,11 @@ from workbench.engines.embedded.enums import OrderDirection, OrderStatus, OrderT
 from workbench.engines.embedded.orders import Event, Order, direction_of
 from workbench.engines.embedded.security import Security
 from workbench.engines.embedded.statistics import TICKS_A_SECOND, duration, instant
-from workbench.engines.embedded.times_in_force import DayTimeInForce, GoodTilDateTimeInForce
+from workbench.engines.embedded.times_in_force import DayTimeInForce, GoodTilDateTimeInForce, TimeInForce
 from workbench.engines.embedded.trades import Trade
 
 PIECE = 1000        # rows that are written at once
+MARKET, LIMIT = OrderType.MARKET, OrderType.LIMIT
 PLAIN = {int(kind) for kind in (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)}  # no prices of their own
 EMPTY = '""'
 VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}      # of a UUID (RFC 4122)
@@ -132,25 +133,29 @@ def order_lines(orders: Iterable[Order]) -> Iterator[str]:
     """The result file's orders by their ids."""
     symbols = Shared(_symbol)
     for order in orders:
-        quantity, price, bid, ask, last = order.quantity, normal(order.average_price), *order.submitted
-        number_of_last = number(last)
-        own = "".join(f"{part}," for part in _own_prices(order)) if order.type._value_ not in PLAIN else ""
+        security, kind, number_of, quantity, price = order.security, order.type, order.id, order.quantity, order.average_price
+        bid, ask, last = order.submitted
+        written, written_last = number(price), number(last)
+        if written[-1] == "0":
+            price = normal(price)
+            written = number(price)
+        own = "".join(f"{part}," for part in _own_prices(order)) if kind._value_ not in PLAIN else ""
         created = instant(order.created)
         times = "" if order.last_fill is None else f'"lastFillTime":"{instant(order.last_fill)}",'
         if order.last_update is not None:
             times += f'"lastUpdateTime":"{instant(order.last_update)}",'
         if order.canceled is not None:
             times += f'"canceledTime":"{instant(order.canceled)}",'
-        yield (f'"{order.id}": {{{own}"type":{order.type._value_},"id":{order.id},"contingentId":0,"brokerId":["{order.id}"],'
-               f'"symbol":{symbols[order.security]},"price":{number(price)},"priceCurrency":"USD",'
-               f'"time":"{created}","createdTime":"{created}",{times}"quantity":{number(quantity)},'
-               f'"status":{order.status._value_},"tag":{json.dumps(order.tag, ensure_ascii=False) if order.tag else EMPTY},'
-               f'"properties":{{"timeInForce":{_tif(order)}}},"securityType":1,"direction":{direction_of(quantity)._value_},'
+        yield (f'"{number_of}": {{{own}"type":{kind._value_},"id":{number_of},"contingentId":0,"brokerId":["{number_of}"],'
+               f'"symbol":{symbols[security]},"price":{written},"priceCurrency":"USD","time":"{created}","createdTime":"{created}",'
+               f'{times}"quantity":{number(quantity)},"status":{order.status._value_},'
+               f'"tag":{json.dumps(order.tag, ensure_ascii=False) if order.tag else EMPTY},'
+               f'"properties":{{"timeInForce":{_tif(order.tif)}}},"securityType":1,"direction":{direction_of(quantity)._value_},'
                f'"value":{number(quantity * price)},'
-               f'"orderSubmissionData":{{"bidPrice":{number_of_last if bid is last else number(bid)},'
-               f'"askPrice":{number_of_last if ask is last else number(ask)},"lastPrice":{number_of_last}}},'
-               f'"isMarketable":{"true" if _is_marketable(order) else "false"},'
-               f'"priceAdjustmentMode":{order.security.mode._value_}}}')
+               f'"orderSubmissionData":{{"bidPrice":{written_last if bid is last else number(bid)},'
+               f'"askPrice":{written_last if ask is last else number(ask)},"lastPrice":{written_last}}},'
+               f'"isMarketable":{"true" if kind is MARKET or (kind is LIMIT and _is_marketable(order)) else "false"},'
+               f'"priceAdjustmentMode":{security.mode._value_}}}')
 
 
 def trade_lines(trades: Iterable[Trade], algorithm_id: str) -> Iterator[str]:
@@ -162,12 +167,13 @@ def trade_lines(trades: Iterable[Trade], algorithm_id: str) -> Iterator[str]:
         name = names.copy()
         name.update(b"%d" % place)
         digits = name.hexdigest()
+        ids = f"{orders[0]}, {orders[1]}" if len(orders) == 2 else ", ".join(map(str, orders))
         yield (f'{{"id":"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}",'
                f'"symbols":[{symbols[security]}],"entryTime":"{instant(entered)}","entryPrice":{number(entry)},'
                f'"direction":{0 if is_long else 1},"quantity":{number(quantity)},"exitTime":"{instant(exited)}",'
                f'"exitPrice":{number(left)},"profitLoss":{number(profit)},"totalFees":{number(fees)},"mae":{number(adverse)},'
                f'"mfe":{number(favorable)},"duration":"{length((exited - entered) * TICKS_A_SECOND)}",'
-               f'"endTradeDrawdown":{number(given_back)},"isWin":{"true" if profit > 0 else "false"},"orderIds":{list(orders)}}}')
+               f'"endTradeDrawdown":{number(given_back)},"isWin":{"true" if profit > 0 else "false"},"orderIds":[{ids}]}}')
 
 
 def profit_lines(profits: Iterable[tuple[int, Decimal]]) -> Iterator[str]:
@@ -188,9 +194,8 @@ def _symbol(security: Security) -> str:
 
 
 def _is_marketable(order: Order) -> bool:
-    """Whether it would fill at once; a limit by what was quoted when it was sent."""
-    if order.type is not OrderType.LIMIT or order.limit is None:
-        return order.type is OrderType.MARKET
+    """Whether a limit order would have filled at what was quoted when it was sent."""
+    assert order.limit is not None
     return order.limit >= order.submitted.ask if order.quantity > 0 else order.limit <= order.submitted.bid
 
 
@@ -212,10 +217,12 @@ def _own_prices(order: Order) -> list[str]:
     return parts
 
 
-def _tif(order: Order) -> str:
-    if isinstance(order.tif, DayTimeInForce):
+def _tif(tif: TimeInForce) -> str:
+    if tif is TimeInForce.GOOD_TIL_CANCELED:
+        return "{}"
+    if isinstance(tif, DayTimeInForce):
         return '{"$type":"QuantConnect.Orders.TimeInForces.DayTimeInForce"}'
-    if isinstance(order.tif, GoodTilDateTimeInForce):
+    if isinstance(tif, GoodTilDateTimeInForce):
         return ('{"$type":"QuantConnect.Orders.TimeInForces.GoodTilDateTimeInForce",'
-                f'"Expiry":"{order.tif.expiry.isoformat()}"}}')
+                f'"Expiry":"{tif.expiry.isoformat()}"}}')
     return "{}"

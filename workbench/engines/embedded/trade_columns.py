@@ -29,13 +29,13 @@ class TradeColumns:
     """
 
     def __init__(self, trades: Sequence[Trade]) -> None:
-        money = [[getattr(trade, name) for trade in trades] for name in MONEY]
+        columns = dict(zip(Trade._fields, zip(*trades, strict=True), strict=True)) if trades else dict.fromkeys(Trade._fields, ())
+        money = [columns[name] for name in MONEY]
         self.places = max(map(places_of, money))
         numbers = [whole(column, self.places) for column in money]
         kind = np.int64 if max(sum(map(abs, column)) for column in numbers) < SAFE else object
         self.profit, self.adverse, self.favorable, self.given_back, fees = (np.array(column, dtype=kind) for column in numbers)
-        self.entered, self.exited = (np.array([getattr(trade, name) for trade in trades], dtype=np.int64)
-                                     for name in ("entered", "exited"))
+        self.entered, self.exited = (np.array(columns[name], dtype=np.int64) for name in ("entered", "exited"))
         self.wins, self.length = self.profit > 0, self.exited - self.entered
         self.last_won, self.last_lost = _last(self.wins), _last(~self.wins)
         self.sum_of_wins, self.sum_of_length, self.sum_of_length_won = map(_sums, (self.wins, self.length, self.length * self.wins))
