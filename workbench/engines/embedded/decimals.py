@@ -43,13 +43,13 @@ def whole(values: Iterable[Decimal], places: int) -> list[int]:
 
 def rounded(value: Decimal, places: int) -> Decimal:
     """Math.Round: half to even; a value with fewer places stays as it is."""
-    return value.quantize(_unit(places), context=WIDE) if scale(value) > places else value
+    return WIDE.quantize(value, _unit(places)) if scale(value) > places else value
 
 
 def normal(value: Decimal) -> Decimal:
     """Without trailing zeros after the point."""
     value = value.normalize(WIDE)
-    return value.quantize(_unit(0), context=WIDE) if "E+" in str(value) else value
+    return WIDE.quantize(value, _unit(0)) if "E+" in str(value) else value
 
 
 def smart(value: Decimal) -> Decimal:
@@ -144,7 +144,7 @@ def double_text(value: float, places: int) -> str:
 
 def _fits(value: Decimal) -> bool:
     """Whether 96 bits hold a value's 29 digits. One of fewer digits is the same with 28, whatever is said of it here."""
-    return value.copy_abs().scaleb(28 - value.adjusted(), context=WIDE) <= LARGEST
+    return WIDE.scaleb(value.copy_abs(), 28 - value.adjusted()) <= LARGEST
 
 
 @cache

@@ -40,6 +40,15 @@ class Path(NamedTuple):
         return Path(later_high if later_high > high else high, later_low if later_low < low else low,
                     between_fall if between_fall > fall else fall, between_rise if between_rise > rise else rise)
 
+    def to(self, price: Decimal) -> "Path":
+        """The stretch and then one price."""
+        high, low, fall, rise = self
+        if high - price > fall:
+            fall = high - price
+        if price - low > rise:
+            rise = price - low
+        return Path(price if price > high else high, price if price < low else low, fall, rise)
+
     def times(self, factor: Decimal) -> "Path":
         """The stretch on a split's new basis."""
         return Path(*(product(price, factor) for price in self))
@@ -165,7 +174,7 @@ class Trades:
         while position.lots and left > 0:
             closing = min(left, position.lots[0].quantity)
             self._close(position, closing, event.utc, price, fee, order_id)
-            left = added(left, closing.copy_negate())
+            left = ZERO if closing == left else added(left, closing.copy_negate())
             fee = ZERO                      # the order's fee counts once
         if not position.lots:
             del self._positions[security.index]
@@ -189,12 +198,12 @@ class Trades:
 
     def _close(self, position: Position, quantity: Decimal, utc: int, price: Decimal, fee: Decimal, order_id: int) -> None:
         lot, path = position.oldest()
-        sign = 1 if position.is_long else -1
+        entry, held = lot.price, quantity if position.is_long else quantity.copy_negate()
         worst, best = (position.low, position.high) if position.is_long else (position.high, position.low)
         self.closed.append(Trade(
-            security=position.security, entered=lot.entered, entry_price=lot.price, is_long=position.is_long, quantity=quantity,
-            exited=utc, exit_price=price, profit=rounded((price - lot.price) * quantity * sign, 2), fees=lot.fees + fee,
-            adverse=rounded((worst - lot.price) * sign * quantity, 2), favorable=rounded((best - lot.price) * sign * quantity, 2),
+            security=position.security, entered=lot.entered, entry_price=entry, is_long=position.is_long, quantity=quantity,
+            exited=utc, exit_price=price, profit=rounded((price - entry) * held, 2), fees=lot.fees + fee,
+            adverse=rounded((worst - entry) * held, 2), favorable=rounded((best - entry) * held, 2),
             given_back=rounded((path.fall if position.is_long else path.rise) * quantity, 2),
             orders=lot.orders if order_id in lot.orders else (*lot.orders, order_id),
         ))
@@ -207,18 +216,18 @@ class Trades:
 
 def _catch_up(position: Position, last: Decimal | None = None) -> None:
     """Take in the prices since the position was last looked at, and then a last one."""
-    security, place = position.security, _place(position.security)
-    stretches: list[Path] = []
+    security, place, path = position.security, _place(position.security), None
     if place != position.seen and not security.delisted:
         if isinstance(security, DailySecurity):
             stretches = _stretches(security, position.seen, place)
+            path = reduce(Path.then, stretches) if stretches else None
         else:
-            stretches = [_at(security.price)]
+            path = _at(security.price)
         position.seen = place
     if last is not None:
-        stretches.append(_at(last))
-    if stretches:
-        position.look(reduce(Path.then, stretches))
+        path = _at(last) if path is None else path.to(last)
+    if path is not None:
+        position.look(path)
 
 
 def _place(security: Security) -> int:
