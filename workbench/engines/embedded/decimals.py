@@ -38,7 +38,7 @@ def places_of(values: Iterable[Decimal]) -> int:
 
 def whole(values: Iterable[Decimal], places: int) -> list[int]:
     """Values as whole numbers of 10^-places, which none is finer than."""
-    return [*map(int, map(WIDE.scaleb, values, repeat(places)))]
+    return [*map(int, map(WIDE.scaleb, values, repeat(Decimal(places))))]
 
 
 def rounded(value: Decimal, places: int) -> Decimal:

@@ -33,7 +33,8 @@ class TradeColumns:
         money = [columns[name] for name in MONEY]
         self.places = max(map(places_of, money))
         numbers = [whole(column, self.places) for column in money]
-        kind = np.int64 if max(sum(map(abs, column)) for column in numbers) < SAFE else object
+        most = max(max(max(column), -min(column)) for column in numbers) * len(trades) if trades else 0
+        kind = np.int64 if most < SAFE else object
         self.profit, self.adverse, self.favorable, self.given_back, fees = (np.array(column, dtype=kind) for column in numbers)
         self.entered, self.exited = (np.array(columns[name], dtype=np.int64) for name in ("entered", "exited"))
         self.wins, self.length = self.profit > 0, self.exited - self.entered
@@ -41,8 +42,9 @@ class TradeColumns:
         self.sum_of_wins, self.sum_of_length, self.sum_of_length_won = map(_sums, (self.wins, self.length, self.length * self.wins))
         self.sum_of_profit, self.sum_of_gain, self.sum_of_fees = map(_sums, (self.profit, self.profit * self.wins, fees))
         self.sum_of_adverse, self.sum_of_favorable = map(_sums, (self.adverse, self.favorable))
-        self.sum_of_squares = [0, *accumulate(value * value for value in numbers[0])]
-        self.sum_of_squares_lost = [0, *accumulate(value * value if value < 0 else 0 for value in numbers[0])]
+        self.sum_of_squares, self.sum_of_squares_lost = map(_sums_of_squares, (self.profit, np.minimum(self.profit, 0)))
+        self.distinct_lengths, place_of_length = np.unique(self.length, return_inverse=True)
+        self.kind = place_of_length * 2 + self.wins         # a number for each length of trades that won, and that lost
 
     def between(self, begin: int, end: int) -> "Span":
         """Those that ended from one moment on and before another."""
@@ -98,11 +100,12 @@ class Span:
                 self._distances(of.sum_of_squares_lost, profit - gain, self.count - won))
 
     def lengths(self) -> list[tuple[float, int]]:
-        """Mean and median seconds of all trades, of those won, and of those lost."""
-        of, wins = self.columns, self.columns.wins[self.left : self.right]
+        """Mean and median seconds of all trades, of those won, and of those lost; the upper one of two medians."""
+        of, distinct = self.columns, self.columns.distinct_lengths
+        counts = np.bincount(of.kind[self.left : self.right], minlength=2 * len(distinct)).reshape(-1, 2)
         total, won = self._sum(of.sum_of_length), self._sum(of.sum_of_length_won)
-        length = of.length[self.left : self.right]
-        return [_mean_and_median(*part) for part in ((total, length), (won, length[wins]), (total - won, length[~wins]))]
+        return [_mean_and_median(summed, part, distinct) for summed, part in (
+            (total, counts.sum(axis=1)), (won, counts[:, 1]), (total - won, counts[:, 0]))]
 
     def in_a_row(self) -> tuple[int, int]:
         """The most that won, and that lost, one after the other."""
@@ -151,7 +154,14 @@ def _last(kind: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.maximum.accumulate(np.where(kind, np.arange(len(kind)), -1))
 
 
-def _mean_and_median(total: int, lengths: Column) -> tuple[float, int]:
-    """The median is the upper one of the two in the middle."""
-    count = len(lengths)
-    return (total / count, int(np.partition(lengths, count // 2)[count // 2])) if count else (0.0, 0)
+def _sums_of_squares(values: Column) -> list[int]:
+    """Which 64 bits need not hold."""
+    numbers = values.tolist()
+    return [0, *accumulate(map(int.__mul__, numbers, numbers))]
+
+
+def _mean_and_median(total: int, counts: Column, lengths: Column) -> tuple[float, int]:
+    """Of lengths of which there are some each."""
+    up_to = np.cumsum(counts)
+    count = int(up_to[-1])
+    return (total / count, int(lengths[np.searchsorted(up_to, count // 2, side="right")])) if count else (0.0, 0)
