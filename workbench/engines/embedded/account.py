@@ -82,6 +82,11 @@ class Account:
         self._lay_out()
         return self._valuation.parts()
 
+    @property
+    def initials(self) -> NDArray[np.float64]:
+        """Margin for a dollar of each of the `parts`."""
+        return self._valuation.initials
+
     def touch(self) -> None:
         """Forget the sums: something outside a fill has changed (leverage, a price)."""
         self._value_at = self._margin_at = -2

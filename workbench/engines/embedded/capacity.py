@@ -16,6 +16,7 @@ from workbench.engines.embedded.orders import Event
 from workbench.engines.embedded.security import Security
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+ONE_HOUR, ONE_DAY = timedelta(hours=1), timedelta(days=1)
 REMEMBERED = 30 * DAY               # a stock not held any more counts this long after its last fill
 LONGEST_PERIOD = 7
 SLOW_TRADING = Decimal(390)         # minutes; two fills closer than half of this gather less
@@ -75,14 +76,14 @@ class SymbolCapacity:
         if not volume:
             return False
         close = security.field("close")
-        minutes = Decimal(utc - (self._seen_at if self._seen_at is not None else utc)) / MINUTE
-        traded = close * (volume + self._seen_volume) / minutes if minutes else close * volume
-        self._average = traded
-        self._seen_at, self._seen_volume = utc, volume
         end = security.bar_end
         assert end is not None
-        seconds = (end - security.bar_start).total_seconds()
-        period = "daily" if seconds >= DAY else "hour" if seconds >= HOUR else "minute"
+        length = end - security.bar_start
+        period = "daily" if length >= ONE_DAY else "hour" if length >= ONE_HOUR else "minute"
+        if period == "minute":
+            minutes = Decimal(utc - (self._seen_at if self._seen_at is not None else utc)) / MINUTE
+            self._average = close * (volume + self._seen_volume) / minutes if minutes else close * volume
+            self._seen_at, self._seen_volume = utc, volume
         if not self._counts(utc, period):
             return True
         self._scale = BY_PERIOD[period]

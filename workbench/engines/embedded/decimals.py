@@ -4,14 +4,16 @@ A decimal remembers its scale: 1.50 is written `1.50`, rounding to two places le
 """
 
 import math
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Context, Decimal, Rounded
-from functools import cache
+from functools import cache, reduce
+from itertools import repeat
 
 from workbench.engines.embedded.clr import ZERO
 
 HUNDRED, THOUSAND = Decimal(100), Decimal(1000)
 CENT = Decimal("0.01")
-LARGEST = Decimal(2**96 - 1)        # of a decimal's digits, read as a whole number
+LARGEST = 2**96 - 1                 # of a decimal's digits, read as a whole number
 WIDE = Context(prec=80)             # quantizing never fails for want of digits
 SEVEN, FIFTEEN = Context(prec=7), Context(prec=15)
 # A decimal of C# has 96 bits of digits, which is 28 or, up to LARGEST, 29 of them, and at most 28 places (Emin says so).
@@ -23,24 +25,31 @@ def scale(value: Decimal) -> int:
     """Digits after the point that the value carries, trailing zeros included."""
     plain = str(value)
     if "E" in plain:
-        plain = format(value, "f")
-    _, _, places = plain.partition(".")
-    return len(places)
+        exponent = value.as_tuple().exponent
+        return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    point = plain.find(".")
+    return len(plain) - point - 1 if point >= 0 else 0
+
+
+def places_of(values: Iterable[Decimal]) -> int:
+    """The most digits after the point that one of many carries, which is what their sum carries."""
+    return scale(reduce(WIDE.add, values, ZERO))
+
+
+def whole(values: Iterable[Decimal], places: int) -> list[int]:
+    """Values as whole numbers of 10^-places, which none is finer than."""
+    return [*map(int, map(WIDE.scaleb, values, repeat(Decimal(places))))]
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
     """Math.Round: half to even; a value with fewer places stays as it is."""
-    plain = str(value)
-    if "E" in plain:
-        plain = format(value, "f")
-    point = plain.find(".")
-    return value.quantize(_unit(places), context=WIDE) if point >= 0 and len(plain) - point - 1 > places else value
+    return WIDE.quantize(value, _unit(places)) if scale(value) > places else value
 
 
 def normal(value: Decimal) -> Decimal:
     """Without trailing zeros after the point."""
     value = value.normalize(WIDE)
-    return value.quantize(_unit(0), context=WIDE) if "E+" in str(value) else value
+    return WIDE.quantize(value, _unit(0)) if "E+" in str(value) else value
 
 
 def smart(value: Decimal) -> Decimal:
@@ -60,7 +69,7 @@ def of_double(value: float) -> Decimal:
     if not math.isfinite(value):
         raise ValueError(f"{value} is no decimal")
     if abs(value) >= float(LARGEST):
-        return LARGEST if value > 0 else LARGEST.copy_negate()
+        return Decimal(LARGEST if value > 0 else -LARGEST)
     number = normal(FIFTEEN.create_decimal_from_float(value))
     return normal(rounded(number, 28))
 
@@ -82,10 +91,7 @@ def quotient(left: Decimal, right: Decimal) -> Decimal:
 
 def added(*values: Decimal) -> Decimal:
     """The sum, from the left, as C# has it."""
-    found = ZERO
-    for value in values:
-        found = plus(found, value)
-    return found
+    return reduce(plus, values, ZERO)
 
 
 def plus(left: Decimal, right: Decimal) -> Decimal:
@@ -99,21 +105,26 @@ def plus(left: Decimal, right: Decimal) -> Decimal:
 
 def text(value: Decimal) -> str:
     """ToString: plain, the scale kept, no sign on a zero."""
-    plain = str(value if value else value.copy_abs())
+    value = value if value else value.copy_abs()
+    plain = str(value)
     return format(value, "f") if "E" in plain else plain
 
 
 def number(value: Decimal) -> str:
     """A decimal in JSON: always with a point."""
     plain = str(value)
-    if not value or "E" in plain:
+    if "E" in plain or not value:
         plain = text(value)
-    return plain if "." in plain else f"{plain}.0"
+    return plain if "." in plain else plain + ".0"
 
 
 def shortest(value: Decimal) -> str:
     """The same without trailing zeros."""
-    return number(value.normalize(WIDE))
+    plain = number(value)
+    if plain[-1] == "0":
+        plain = plain.rstrip("0")
+        return plain + "0" if plain[-1] == "." else plain
+    return plain
 
 
 def grouped(value: Decimal) -> str:
@@ -141,7 +152,7 @@ def _fits(value: Decimal) -> bool:
 @cache
 def _largest(place: int) -> Decimal:
     """The largest number of 96 bits whose first digit has this place."""
-    return LARGEST.scaleb(place - 28, context=WIDE)
+    return WIDE.scaleb(Decimal(LARGEST), place - 28)
 
 
 @cache
