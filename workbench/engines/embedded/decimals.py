@@ -5,7 +5,7 @@ A decimal remembers its scale: 1.50 is written `1.50`, rounding to two places le
 
 import math
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Context, Decimal, Rounded
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache, reduce
 from itertools import repeat
 
@@ -17,7 +17,6 @@ LARGEST = 2**96 - 1                 # of a decimal's digits, read as a whole num
 WIDE = Context(prec=80)             # quantizing never fails for want of digits
 SEVEN, FIFTEEN = Context(prec=7), Context(prec=15)
 # A decimal of C# has 96 bits of digits, which is 28 or, up to LARGEST, 29 of them, and at most 28 places (Emin says so).
-EXACT = Context(prec=28, Emin=-1, traps=[Rounded])
 DIGITS_28, DIGITS_29 = Context(prec=28, Emin=-1), Context(prec=29, Emin=0)
 
 
@@ -75,12 +74,12 @@ def of_double(value: float) -> Decimal:
 
 
 def product(left: Decimal, right: Decimal) -> Decimal:
-    """left × right as C# has it: 96 bits of digits and at most 28 places, half to even beyond."""
-    try:
-        return EXACT.multiply(left, right)
-    except Rounded:
-        found = DIGITS_29.multiply(left, right)
-        return found if _fits(found) else DIGITS_28.multiply(left, right)
+    """left × right as C# has it: 96 bits of digits and at most 28 places, half to even beyond.
+
+    Where 28 and 29 digits end at the same place, 28 were enough.
+    """
+    shorter, longer = DIGITS_28.multiply(left, right), DIGITS_29.multiply(left, right)
+    return shorter if shorter.same_quantum(longer) or not _fits(longer) else longer
 
 
 def quotient(left: Decimal, right: Decimal) -> Decimal:
@@ -96,11 +95,8 @@ def added(*values: Decimal) -> Decimal:
 
 def plus(left: Decimal, right: Decimal) -> Decimal:
     """left + right as C# has it."""
-    try:
-        return EXACT.add(left, right)
-    except Rounded:
-        found = DIGITS_29.add(left, right)
-        return found if _fits(found) else DIGITS_28.add(left, right)
+    shorter, longer = DIGITS_28.add(left, right), DIGITS_29.add(left, right)
+    return shorter if shorter.same_quantum(longer) or not _fits(longer) else longer
 
 
 def text(value: Decimal) -> str:

@@ -68,9 +68,9 @@ class InteractiveBrokersFeeModel(FeeModel):
 
     def exact_fee(self, order: Order, security: Security) -> Decimal:
         """The same in exact decimals."""
-        return self.for_shares(order.quantity, order.value(security.price))
+        return self._for_shares(order.quantity, order.value(security.price))
 
-    def for_shares(self, quantity: Decimal, value: Decimal) -> Decimal:
+    def _for_shares(self, quantity: Decimal, value: Decimal) -> Decimal:
         """The fee of so many shares that are worth so much."""
         fee = self.PER_SHARE * abs(quantity)
         if fee < self.LEAST:
@@ -233,7 +233,7 @@ def fee_of(order: Order) -> Decimal:
     security = order.security
     model = security.fee_model
     if type(model) is InteractiveBrokersFeeModel:
-        return model.for_shares(order.quantity, order.value(security.price))
+        return model._for_shares(order.quantity, order.value(security.price))
     if type(model) is ConstantFeeModel:
         return model.exact_fee(order, security)
     given = hook(model, "get_order_fee")(OrderFeeParameters(security.face, view(order)))
@@ -245,7 +245,7 @@ def market_fee(security: Security, quantity: Decimal, utc: int) -> Decimal:
     """What the fee model would ask for an order at the market, in dollars."""
     model = security.fee_model
     if type(model) is InteractiveBrokersFeeModel:
-        return model.for_shares(quantity, quantity * security.price)
+        return model._for_shares(quantity, quantity * security.price)
     return fee_of(Order(OrderType.MARKET, security, quantity, "", TimeInForce.GOOD_TIL_CANCELED, utc))
 
 

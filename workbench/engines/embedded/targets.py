@@ -45,10 +45,9 @@ class Sizing:
 
     def quantity_for(self, security: Security, weight: Decimal) -> Decimal:
         """Shares to trade so that the position's margin is that of `weight` × value, fees allowed for; 0 where too small."""
-        value = self._value
-        if not value or not security.price:
+        if not self._value or not security.price:
             return ZERO
-        return self.quantity_to_share(security, weight * self._available / value / security.leverage)
+        return self.quantity_to_share(security, weight * self._available / self._value / security.leverage)
 
     def quantity_to_share(self, security: Security, share: Decimal) -> Decimal:
         """Shares to trade so that the position's margin is `share` of the account's value, fees allowed for.

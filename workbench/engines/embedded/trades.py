@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import reduce
 from itertools import pairwise
-from operator import itemgetter
+from operator import itemgetter, mul
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,8 @@ from workbench.engines.embedded.matching import Fills, match
 from workbench.engines.embedded.orders import Event
 from workbench.engines.embedded.security import DailySecurity, Security
 from workbench.market.bars import SCALE
+
+UNITS = Decimal(1), Decimal("0.1"), Decimal("0.01")     # by the places that money is told with
 
 
 class Path(NamedTuple):
@@ -307,7 +309,7 @@ def _as_columns(security: DailySecurity, noted: list[Noted | Rescaled]) -> list[
     if found is None:
         return None
     fees, paid = [normal(one.fee) for one in moves], [normal(one.event.fill_price) for one in moves]
-    amounts = [[Decimal(number).scaleb(-places) for number, places in zip(*money, strict=True)]
+    amounts = [map(mul, map(Decimal, money.number), map(UNITS.__getitem__, money.places))
                for money in (found.profit, found.adverse, found.favorable, found.given_back)]
     closed: list[tuple[int, Trade]] = []
     for entry, leave, opens, closes, is_long, quantity, profit, adverse, favorable, given_back in zip(
