@@ -23,7 +23,7 @@ from workbench.engines.embedded.statistics import TICKS_A_SECOND, duration, inst
 from workbench.engines.embedded.times_in_force import DayTimeInForce, GoodTilDateTimeInForce, TimeInForce
 from workbench.engines.embedded.trades import Trade
 
-PIECE = 1000        # rows that are written at once
+PIECE = 100         # rows that are written at once
 MARKET, LIMIT = OrderType.MARKET, OrderType.LIMIT
 PLAIN = {int(kind) for kind in (OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)}  # no prices of their own
 EMPTY = '""'
