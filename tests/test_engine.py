@@ -1,5 +1,6 @@
 """The embedded engine's own manners: what it refuses, how a job fails, and the form of what it leaves."""
 
+import gzip
 import json
 from decimal import Decimal
 
@@ -284,3 +285,25 @@ def test_enums_are_numbers_and_words():
         json.dumps(OrderStatus.FILLED)
     with pytest.raises(AttributeError):
         OrderStatus.FILLED.name         # noqa: B018
+
+
+def test_what_an_algorithm_leaves_open_is_written_out(tmp_path, invented):
+    """The process ends without taking itself apart; files, also packed ones, and what was asked for at exit are not lost."""
+    run_source(tmp_path, f"""
+import atexit, gzip
+from pathlib import Path
+from AlgorithmImports import *
+
+class Careless(QCAlgorithm):
+    def initialize(self):
+        self.set_start_date(2020, 3, 2)
+        self.set_end_date(2020, 3, 3)
+        self.plain, self.packed = open(r"{tmp_path}/plain", "w"), gzip.open(r"{tmp_path}/packed", "wt")
+        self.plain.write("a line")
+        self.packed.write("a line")
+        atexit.register(Path(r"{tmp_path}/exit").write_text, "a line")
+""", data=invented)
+
+    assert (tmp_path / "plain").read_text() == "a line"
+    assert gzip.decompress((tmp_path / "packed").read_bytes()) == b"a line"
+    assert (tmp_path / "exit").read_text() == "a line"

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from market_fixtures import INVENTED
 
-from workbench.engines.embedded import launcher
+from workbench.engines.embedded import launcher, trades
 from workbench.errors import MissingPrice
 
 # Around a listing, a rename and dividends, each of three splits, and a delisting; with the stock it happens to.
@@ -77,6 +77,7 @@ class Ran:
     held: dict[str, Decimal]
     fees: Decimal
     files: tuple[bytes, bytes]
+    closed: list[dict[str, Any]]
 
 
 @contextlib.contextmanager
@@ -96,8 +97,8 @@ def interpreter_as_it_was() -> Iterator[None]:
             del sys.modules[name]
 
 
-def run(script: Mapping[str, Any]) -> Ran:
-    """Run a script here, as the engine's own process would."""
+def run(script: Mapping[str, Any], *, one_by_one: bool = False) -> Ran:
+    """Run a script here, as the engine's own process would; its trades matched as columns where they can be, or fill by fill."""
     found: list[Any] = []
 
     class Kept(launcher.Backtest):
@@ -110,6 +111,8 @@ def run(script: Mapping[str, Any]) -> Ran:
         (folder / "script.json").write_text(json.dumps(script))
         (folder / "watched.py").write_text(WATCHED)
         patch.setattr(launcher, "Backtest", Kept)
+        if one_by_one:
+            patch.setattr(trades, "_as_columns", lambda *_: None)
         patch.setattr(os, "fsync", lambda _: None)       # nothing here is to outlive the test, and waiting is half its time
         code = launcher.launch({
             "algorithm-location": str(folder / "watched.py"), "algorithm-id": "law", "data-folder": str(INVENTED),
@@ -119,12 +122,13 @@ def run(script: Mapping[str, Any]) -> Ran:
         assert code == 0, json.loads((folder / "results" / "law.json").read_text())["state"]["RuntimeError"]
         path = folder / "results" / "law-order-events.json"
         text, told = path.read_bytes() if path.exists() else b"[]", (folder / "events.jsonl").read_bytes()
+        result = json.loads((folder / "results" / "law.json").read_text(), parse_float=Decimal)
     account = found[0].account
     return Ran(
         script=script, events=json.loads(text, parse_float=Decimal),
         told=[json.loads(line, parse_float=Decimal) for line in told.splitlines()], cash=account.cash + account.unsettled,
         held={str(one.symbol.id): one.quantity for one in found[0].securities if one.quantity}, fees=account.fees,
-        files=(text, told),
+        files=(text, told), closed=result["totalPerformance"]["closedTrades"],
     )
 
 
@@ -287,6 +291,17 @@ def test_numbers_count_up_and_nothing_follows_the_end_of_an_order(script):
 def test_the_same_config_gives_the_same_bytes(script):
     """Of the order events, and of what the algorithm was told."""
     assert run(script).files == run(script).files
+
+
+@settings(LAW, max_examples=40)
+@given(scripts())
+def test_trades_matched_as_columns_are_those_of_fill_by_fill(script):
+    """In the result file, whatever was traded."""
+    columns, one_by_one = run(script), run(script, one_by_one=True)
+    event(f"{min(len(columns.closed), 5)} trades")
+
+    assert columns.closed == one_by_one.closed
+    assert columns.files == one_by_one.files
 
 
 WEIGHTS = st.dictionaries(st.sampled_from(("ALFA", "BETA", "GAMA", "ETAX")), st.integers(-20, 40).map(lambda x: Decimal(x) / 100),

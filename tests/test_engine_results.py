@@ -387,7 +387,7 @@ def test_many_holdings_are_weighed_as_few_are(holdings, value):
         security.set_leverage(D(2))
         held.append(security)
     worths = np.array([price * 100 * quantity for price, quantity in holdings], dtype=np.int64)
-    singly, many = sampling._weigh(held, D(value)), sampling._weigh_many(held, worths, -4, D(value))
+    singly, many = sampling._weigh(held, D(value)), sampling._weigh_many(held, worths, -4, np.full(len(held), 0.5), D(value))
 
     assert singly[0] == many[0]
     assert singly[1].of == many[1].of

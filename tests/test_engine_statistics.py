@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.engines.embedded import statistics
-from workbench.engines.embedded.statistics import TradeColumns, _of_many, _of_trades
+from workbench.engines.embedded import trade_columns
+from workbench.engines.embedded.statistics import _of_many, _of_trades
+from workbench.engines.embedded.trade_columns import Span, TradeColumns
 from workbench.engines.embedded.trades import Trade
 
 MONEY = st.decimals(-5000, 5000, places=4)
@@ -21,19 +22,19 @@ def trade(entered, length, profit, adverse, favorable, given_back, fees):
                  given_back=given_back, orders=(1, 2))
 
 
-TRADES = st.lists(st.builds(trade, st.integers(0, 10**8), st.integers(0, 10**7), MONEY, GAINS, GAINS, GAINS, GAINS), max_size=25)
+TRADES = st.lists(st.builds(trade, st.integers(0, 10**8), st.integers(0, 10**7), MONEY, GAINS, GAINS, GAINS, GAINS), max_size=20)
 
 
 @pytest.mark.parametrize("safe", [2**60, 0], ids=["64 bits", "whole numbers of any size"])
-@given(trades=TRADES)
-def test_columns_and_running_sums_agree(safe, trades):
-    """Every member: texts and counts alike, numbers to 1e-12 relative, whether or not 64 bits hold the sums."""
-    trades.sort(key=lambda one: one.exited)
+@given(before=TRADES, trades=TRADES, after=TRADES)
+def test_columns_and_running_sums_agree(safe, before, trades, after):
+    """Every member, of a span among others: texts and counts alike, numbers to 1e-12 relative, whether or not 64 bits hold sums."""
+    for part in (before, trades, after):
+        part.sort(key=lambda one: one.exited)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statistics, "FEW", -1)
-        patch.setattr(statistics, "SAFE", safe)
-        columns = TradeColumns.of(trades)
-    slowly, quickly = _of_trades(trades), _of_many(columns)
+        patch.setattr(trade_columns, "SAFE", safe)
+        columns = TradeColumns([*before, *trades, *after])
+    slowly, quickly = _of_trades(trades), _of_many(Span(columns, len(before), len(before) + len(trades)))
 
     assert list(slowly) == list(quickly)
     for name, value in slowly.items():
@@ -46,8 +47,5 @@ def test_columns_and_running_sums_agree(safe, trades):
 def test_a_span_takes_the_trades_that_ended_in_it():
     """From its first moment on, and before its end."""
     trades = [trade(0, at, Decimal(at), Decimal(0), Decimal(0), Decimal(0), Decimal(0)) for at in (1, 2, 3, 4)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statistics, "FEW", 0)
-        columns = TradeColumns.of(trades)
 
-    assert _of_many(columns.between(2, 4))["totalProfitLoss"] == 5
+    assert _of_many(TradeColumns(trades).between(2, 4))["totalProfitLoss"] == 5

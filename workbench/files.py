@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,18 @@ from typing import Any
 from workbench.errors import BadInput
 
 
-def write(path: Path, data: bytes | str, *, private: bool = False) -> Path:
+def write(path: Path, data: bytes | str | Iterable[str], *, private: bool = False) -> Path:
     """Write under a temporary name, force it to the disk, then rename: the file appears whole or not at all.
 
-    `private` makes it readable by its owner alone. The folder is created when it is missing.
+    Texts of an iterable are written one after the other, so that a long file is never whole in memory. `private` makes it
+    readable by its owner alone. The folder is created when it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         with open(new, "xb", opener=lambda name, flags: os.open(name, flags, 0o600 if private else 0o666)) as out:
-            out.write(data.encode() if isinstance(data, str) else data)
+            parts = [data] if isinstance(data, bytes | str) else data
+            out.writelines(part.encode() if isinstance(part, str) else part for part in parts)
             out.flush()
             os.fsync(out.fileno())
         new.replace(path)

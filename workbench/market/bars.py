@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +76,8 @@ class Bars:
 
     def between(self, first: date | None, last: date | None) -> "Bars":
         """The bars from `first` to `last`, both included; None leaves that side open."""
+        if first is None and last is None:
+            return self
         start = 0 if first is None else int(np.searchsorted(self.days, np.datetime64(first, "D"), "left"))
         end = len(self) if last is None else int(np.searchsorted(self.days, np.datetime64(last, "D"), "right"))
         return Bars(**{column.name: getattr(self, column.name)[start:end] for column in fields(self)})
@@ -129,8 +132,8 @@ def empty() -> Bars:
 
 def join(parts: list[Bars]) -> Bars:
     """Bars that follow each other, as one."""
-    if not parts:
-        return empty()
+    if len(parts) < 2:
+        return parts[0] if parts else empty()
     return Bars(**{column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Bars)})
 
 
@@ -215,7 +218,8 @@ def _unzip(path: Path) -> bytes:
         raise BadInput("no such file", where=str(path)) from None
     except (zipfile.BadZipFile, KeyError, OSError) as error:
         raise BadInput(f"not a zip of bars ({error})", where=str(path)) from None
-    data = data.replace(b"\r\n", b"\n")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
     return data if data.endswith(b"\n") or not data else data + b"\n"
 
 
@@ -235,12 +239,20 @@ def _numbers(data: bytes, separators: bytes) -> Numbers | None:
 
 def _days(path: Path, stamps: Numbers) -> Days:
     """yyyyMMdd as dates. Raises `BadInput` for one that does not exist."""
+    result, wrong = _dates(stamps.tobytes())
+    _refuse_rows(path, wrong, lambda row: f"{stamps[row]:08d} is not a date yyyyMMdd")
+    return result
+
+
+@lru_cache(maxsize=16)
+def _dates(whole: bytes) -> tuple[Days, NDArray[np.bool_]]:
+    """64-bit yyyyMMdd as dates, and which of them don't exist. Most files of a market have the same."""
+    stamps = np.frombuffer(whole, np.int64)
     years, months, days = stamps // 10_000, stamps // 100 % 100, stamps % 100
     month = ((years - 1970) * 12 + months - 1).astype("datetime64[M]")
     result: Days = month.astype("datetime64[D]") + (days - 1).astype("timedelta64[D]")
-    wrong = (months < 1) | (months > 12) | (days < 1) | (result.astype("datetime64[M]") != month)
-    _refuse_rows(path, wrong, lambda row: f"{stamps[row]:08d} is not a date yyyyMMdd")
-    return result
+    result.flags.writeable = False
+    return result, (months < 1) | (months > 12) | (days < 1) | (result.astype("datetime64[M]") != month)
 
 
 def _refuse_disorder(path: Path, days: Days) -> None:

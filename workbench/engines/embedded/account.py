@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engines.embedded.clr import ZERO
-from workbench.engines.embedded.decimals import added, normal, product, quotient
+from workbench.engines.embedded.decimals import normal, plus, product, quotient
 from workbench.engines.embedded.security import DailySecurity, Security, Tape
 from workbench.engines.embedded.valuation import Valuation
 
@@ -69,7 +69,7 @@ class Account:
     @property
     def margin_remaining(self) -> Decimal:
         """What is free for new margin; below zero when the account is over its margin."""
-        return self.value - self.unsettled - self.margin_used
+        return self.cash + self.unsettled + self.holdings_value - self.unsettled - self.margin_used
 
     @property
     def held(self) -> list[Security]:
@@ -82,6 +82,11 @@ class Account:
         self._lay_out()
         return self._valuation.parts()
 
+    @property
+    def initials(self) -> NDArray[np.float64]:
+        """Margin for a dollar of each of the `parts`."""
+        return self._valuation.initials
+
     def touch(self) -> None:
         """Forget the sums: something outside a fill has changed (leverage, a price)."""
         self._value_at = self._margin_at = -2
@@ -89,10 +94,10 @@ class Account:
 
     def free_margin(self, security: Security, quantity: Decimal) -> Decimal:
         """What an order of this direction may use. One against the position also frees and reverses its margin."""
-        free = self.margin_remaining
-        if security.quantity * quantity < 0:
-            free += 2 * abs(security.quantity) * security.price * security.initial
-        return max(free, ZERO)
+        free, held = self.margin_remaining, security.quantity
+        if held and held * quantity < ZERO:
+            free += 2 * abs(held) * security.price * security.initial
+        return ZERO if free < ZERO else free
 
     def settle(self, utc: int) -> None:
         """Release what has settled by now."""
@@ -108,25 +113,28 @@ class Account:
         Average cost; a fill that crosses zero closes all and opens the rest at its own price. In a cash account what a
         sale brings is usable from `settles()` (UTC seconds) on.
         """
-        _ = self.holdings_value, self.margin_used      # as they were: the fill moves both
+        step = self.tape.step
+        if self._value_at != step or self._margin_at != step:
+            _ = self.holdings_value, self.margin_used      # as they were: the fill moves both
         price = normal(price)
         held, closed = security.quantity, None
-        if held * quantity < 0:
+        against = held * quantity < ZERO
+        if against:
             closing = min(abs(quantity), abs(held)).copy_sign(held)
-            closed = added(product(price, closing), product(security.average_price, -closing))
-            security.profit = added(security.profit, closed)
+            closed = plus(product(price, closing), product(security.average_price, -closing))
+            security.profit = plus(security.profit, closed)
             security.last_trade_profit = closed
-            self.profit = added(self.profit, closed)
+            self.profit = plus(self.profit, closed)
         now = held + quantity
-        if now == 0:
+        if not now:
             security.average_price = ZERO
-        elif held * quantity >= 0:
-            security.average_price = quotient(added(product(security.average_price, held), product(price, quantity)), now)
+        elif not against:
+            security.average_price = quotient(plus(product(security.average_price, held), product(price, quantity)), now)
         elif abs(quantity) > abs(held):
             security.average_price = price
         security.quantity = now
         brought = -quantity * price
-        if self.delayed and brought > 0:
+        if self.delayed and brought > ZERO:
             self.unsettled += brought
             self._settling.append((settles(), brought))
             self.cash -= fee

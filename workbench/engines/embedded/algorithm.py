@@ -11,6 +11,7 @@ from workbench.engines.embedded.backtest import Backtest
 from workbench.engines.embedded.book import no_price
 from workbench.engines.embedded.clock import utc_time
 from workbench.engines.embedded.clr import (
+    ZERO,
     ArgumentException,
     ClrObject,
     InvalidOperationException,
@@ -83,7 +84,7 @@ class PortfolioTarget(ClrObject):
         security = algorithm._security(symbol)
         if not algorithm._has_price(security):
             return None
-        quantity = algorithm._quantity_for(security, decimal(percent))
+        quantity = algorithm._sized(security, decimal(percent), algorithm._sizing())
         return PortfolioTarget(security.symbol, quantity if return_delta_quantity else security.quantity + quantity, tag)
 
 
@@ -499,16 +500,19 @@ class QCAlgorithm(ClrObject):
         tag, properties = options.get("tag"), options.get("order_properties")
         text(tag)
         wanted = [self._security(target.symbol) for target in first] if listed else [self._security(first)]
-        sized = [] if weight is None else [(wanted[0], self._sized(wanted[0], weight))]
+        sized = [] if weight is None else [(wanted[0], self._sized(wanted[0], weight, self._sizing()))]
         placed: list[OrderTicket] = []
         if flag(options.get("liquidate_existing_holdings", False)):
             placed += self._liquidate_others({security.index for security in wanted}, tag, properties)
         if listed:
-            sized = [(security, self._sized(security, target._quantity)) for security, target in zip(wanted, first, strict=True)]
+            sizing = self._sizing()
+            sized = [(security, self._sized(security, target._quantity, sizing))
+                     for security, target in zip(wanted, first, strict=True)]
             sized = targets.order_of_sending([pair for pair in sized if abs(pair[1]) >= 1], self._run.book)
+        is_open = self._run.hours.is_open(self._run.local)
         for security, quantity in sized:
             left = targets.unordered(security, quantity, self._run.book)
-            if left and self._run.hours.is_open(self._run.local):
+            if left and is_open:
                 placed.append(self.market_order(security.symbol, left, later, tag or "", properties))
             elif left:
                 placed.append(self._submit(OrderType.MARKET_ON_OPEN, security, left, later, tag, properties))
@@ -517,7 +521,7 @@ class QCAlgorithm(ClrObject):
     @overloaded
     def calculate_order_quantity(self, symbol: Any, target: Any) -> float:
         """Shares to trade for a share of the portfolio; 0 where there is no price."""
-        return real(self._sized(self._security(symbol), decimal(target)))
+        return real(self._sized(self._security(symbol), decimal(target), self._sizing()))
 
     @overloaded
     def liquidate(self, symbol: Any = None, asynchronous: bool = False, tag: str | None = None,
@@ -597,18 +601,20 @@ class QCAlgorithm(ClrObject):
             return TimeInForce.GOOD_TIL_CANCELED
         return chosen
 
-    def _sized(self, security: Security, weight: Decimal) -> Decimal:
-        return self._quantity_for(security, weight) if self._has_price(security) else Decimal(0)
+    def _sizing(self) -> targets.Sizing:
+        return targets.Sizing(self._run.account, self._run.book, self.settings.sizes())
 
-    def _quantity_for(self, security: Security, weight: Decimal) -> Decimal:
-        most, least = (decimal(self.settings.max_absolute_portfolio_target_percentage),
-                       decimal(self.settings.min_absolute_portfolio_target_percentage))
-        if abs(weight) > most or (weight and abs(weight) < least):
+    def _sized(self, security: Security, weight: Decimal, sizing: targets.Sizing) -> Decimal:
+        """Shares to trade for a share of the portfolio; 0 where there is no price, or where the settings don't allow the share."""
+        if not security.price and not self._has_price(security):
+            return ZERO
+        sizes, size = sizing.sizes, abs(weight)
+        if size > sizes.most or (weight and size < sizes.least):
             self._run.error(f"The portfolio target percent: {weight}, does not comply with the current 'Algorithm.Settings' "
-                            f"'MaxAbsolutePortfolioTargetPercentage': {most} or 'MinAbsolutePortfolioTargetPercentage': {least}. "
-                            "Skipping")
-            return Decimal(0)
-        return targets.quantity_for(security, weight, self._run.account, self._run.book, self.settings.sizes())
+                            f"'MaxAbsolutePortfolioTargetPercentage': {sizes.most} or 'MinAbsolutePortfolioTargetPercentage': "
+                            f"{sizes.least}. Skipping")
+            return ZERO
+        return sizing.quantity_for(security, weight)
 
     def _has_price(self, security: Security) -> bool:
         if security.price:

@@ -18,7 +18,7 @@ from workbench.engines.embedded.account import Account
 from workbench.engines.embedded.book import Book
 from workbench.engines.embedded.clock import Hours, local_of, midnight, utc_of
 from workbench.engines.embedded.clr import overridden
-from workbench.engines.embedded.decimals import added, normal
+from workbench.engines.embedded.decimals import normal, plus
 from workbench.engines.embedded.enums import BrokerageName, DataNormalizationMode, DelistingType, Resolution, SplitType
 from workbench.engines.embedded.feed import Actions, Feed, Step
 from workbench.engines.embedded.log import Log
@@ -103,7 +103,7 @@ class Backtest:
 
     def note_closed(self, profit: Decimal, fee: Decimal) -> None:
         """Remember a closing's profit the way Lean's `profitLoss` counts it: twice the closing order's fee is taken off."""
-        self.closed_profits.append((self.utc, added(profit, -2 * normal(fee))))
+        self.closed_profits.append((self.utc, plus(profit, -2 * normal(fee))))
 
     def tell(self, event: Event) -> None:
         """Tell the algorithm of an order event. An exception there ends the run at the next step's check, as in Lean."""

@@ -13,12 +13,12 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 
 from workbench.engines.embedded.account import Account
-from workbench.engines.embedded.clock import Hours, local_of, utc_of
+from workbench.engines.embedded.clock import Hours, utc_of
 from workbench.engines.embedded.clr import ZERO, decimal
 from workbench.engines.embedded.decimals import text
 from workbench.engines.embedded.enums import DataNormalizationMode, OrderResponseErrorCode, OrderStatus, OrderType, Resolution
 from workbench.engines.embedded.fill_models import proposals
-from workbench.engines.embedded.fills import Fill, Scene, fill
+from workbench.engines.embedded.fills import Fill, Opening, Scene, fill
 from workbench.engines.embedded.models import BrokerageModel, fee_of, slippage_of
 from workbench.engines.embedded.orders import (
     ACCEPTED,
@@ -38,6 +38,7 @@ CENT, HUNDREDTH_OF_A_CENT = Decimal("0.01"), Decimal("0.0001")
 REFUSED_ID = -10
 PRICE_WORDS = {"limit": "LimitPrice", "stop": "StopPrice", "trigger": "TriggerPrice", "trail": "TrailingAmount"}
 SETTLEMENT = time(6)
+GOOD_TIL_CANCELED = TimeInForce.GOOD_TIL_CANCELED
 
 
 class Run(Protocol):
@@ -95,14 +96,17 @@ class Book:
             self.run.error(text)
             order.id, order.status = REFUSED_ID, OrderStatus.INVALID
             return OrderTicket(order, self, OrderResponse(code, text))
-        self._round_prices(order)
+        if order.has_prices:
+            self._round_prices(order)
         order.id = len(self.orders) + 1
         order.created, order.submitted = self.run.utc, _quoted(security)
         self.orders.append(order)
         ticket = self._tickets[order.id] = OrderTicket(order, self, ACCEPTED)
-        self.drain()
+        if self._queue:
+            self.drain()
         self._handle_submit(order)
-        self.scan()
+        if self._scanned or self._fresh_at != self.run.utc:
+            self.scan()
         return ticket
 
     def ticket(self, order: Order) -> OrderTicket:
@@ -152,7 +156,7 @@ class Book:
 
     def remaining(self, security: Security, *kinds: OrderType) -> Decimal:
         """Signed shares still to be filled in a security, over all order types or the ones named."""
-        pending = self._pending_of[security.index]
+        pending = self._pending_of[security.index] if self.pending else None
         if not pending:
             return ZERO
         return sum((order.quantity - order.filled for order in pending.values() if not kinds or order.type in kinds), ZERO)
@@ -216,14 +220,14 @@ class Book:
         if self.run.warming_up:
             return (codes.ALGORITHM_WARMING_UP, "This operation is not allowed in initialize or during warm up: "
                     "OrderRequest.submit. Please move this code to the on_warmup_finished() method.")
-        if order.quantity == 0:
+        if not order.quantity:
             return codes.ORDER_QUANTITY_ZERO, f"Unable to submit order with id {REFUSED_ID} that has zero quantity."
         if not security.tradable:
             return (codes.NON_TRADABLE_SECURITY, f"The security with symbol '{security.symbol}' is marked as non-tradable.")
-        if security.price == 0:
+        if not security.price:
             return codes.SECURITY_PRICE_ZERO, no_price(security)
-        intraday = security.resolution is not Resolution.DAILY
-        if order.type is OrderType.MARKET_ON_OPEN and intraday and self.run.hours.is_open(self.run.local):
+        if (order.type is OrderType.MARKET_ON_OPEN and security.resolution is not Resolution.DAILY
+                and self.run.hours.is_open(self.run.local)):
             return (codes.MARKET_ON_OPEN_NOT_ALLOWED_DURING_REGULAR_HOURS,
                     "Cannot submit a MarketOnOpen order while the market is open.")
         if order.type is OrderType.MARKET_ON_CLOSE and self._too_late_for_the_close():
@@ -317,9 +321,9 @@ class Book:
 
     def _look_at(self, order: Order, scene: Scene) -> None:
         run = self.run
-        if order.type is OrderType.MARKET_ON_OPEN and not self._has_bar_since(order):
+        if order.type is OrderType.MARKET_ON_OPEN and scene.opening(order) is Opening.TO_COME:
             return
-        if order.tif.expired(order.created, run.local, run.hours):
+        if order.tif is not GOOD_TIL_CANCELED and order.tif.expired(order.created, run.local, run.hours):
             order.canceled = run.utc
             self._close(order, OrderStatus.CANCELED, "The order has expired.")
             return
@@ -358,10 +362,6 @@ class Book:
                 self._drop(order)
             self._tell(event)
 
-    def _has_bar_since(self, order: Order) -> bool:
-        end = order.security.bar_end
-        return end is not None and local_of(order.created) < end
-
     def _shortage(self, order: Order) -> str | None:
         """Lean's words where the account can't carry an order that is sent or about to fill, None where it can."""
         reason = self._reason(order)
@@ -376,12 +376,12 @@ class Book:
         An order that only reduces always passes; pending orders reserve nothing.
         """
         security, quantity = order.security, order.quantity
-        held = security.quantity
-        if held and (held > 0) != (quantity > 0) and abs(quantity) <= abs(held):
+        held, is_buy = security.quantity, quantity > ZERO
+        if held and (held > ZERO) != is_buy and abs(quantity) <= abs(held):
             return None
         needed = quantity * security.price * security.initial
         fee = fee_of(order)
-        needed = needed + fee if quantity > 0 else needed - fee
+        needed = needed + fee if is_buy else needed - fee
         if order.filled:
             needed *= (abs(quantity) - abs(order.filled)) / abs(quantity)
         free = self.run.account.free_margin(security, quantity)

@@ -6,6 +6,7 @@ what was traded or held, gives a new estimate, of which a third counts.
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from operator import attrgetter
 from typing import Protocol
 
 from workbench.engines.embedded.account import Account
@@ -16,6 +17,7 @@ from workbench.engines.embedded.orders import Event
 from workbench.engines.embedded.security import Security
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+ONE_HOUR, ONE_DAY = timedelta(hours=1), timedelta(days=1)
 REMEMBERED = 30 * DAY               # a stock not held any more counts this long after its last fill
 LONGEST_PERIOD = 7
 SLOW_TRADING = Decimal(390)         # minutes; two fills closer than half of this gather less
@@ -39,23 +41,21 @@ class Estimated(Protocol):
 
 
 class SymbolCapacity:
-    """One traded stock: what was traded of it, and what the market traded around that."""
+    """One traded stock: what was traded of it, and what the market traded around that.
 
-    __slots__ = ("_average", "_discount", "_filled_at", "_gathered", "_reset", "_scale", "_seen_at", "_seen_volume", "sales",
+    `market` is the dollars a day's trading could take, by the volume gathered.
+    """
+
+    __slots__ = ("_average", "_discount", "_filled_at", "_gathered", "_reset", "_seen_at", "_seen_volume", "market", "sales",
                  "security", "trades")
 
     def __init__(self, security: Security) -> None:
         self.security = security
         self.sales, self.trades = ZERO, 0
-        self._gathered = self._scale = self._average = self._discount = self._seen_volume = ZERO
+        self.market = self._gathered = self._average = self._discount = self._seen_volume = ZERO
         self._filled_at: int | None = None
         self._seen_at: int | None = None
         self._reset = False
-
-    @property
-    def market(self) -> Decimal:
-        """Dollars a day's trading could take, by the volume gathered."""
-        return self._gathered * self._scale
 
     def note_fill(self, event: Event) -> None:
         """Count a fill."""
@@ -64,7 +64,7 @@ class SymbolCapacity:
         discount = 2 * (Decimal(event.utc - before) / MINUTE / SLOW_TRADING)
         self._discount = Decimal(1) if discount > 1 else max(LEAST_SHARE, discount)
         if self._reset:
-            self._gathered, self.trades, self._reset = ZERO, 0, False
+            self.market, self._gathered, self.trades, self._reset = ZERO, ZERO, 0, False
         self.trades += 1
         self._filled_at = event.utc
 
@@ -75,18 +75,18 @@ class SymbolCapacity:
         if not volume:
             return False
         close = security.field("close")
-        minutes = Decimal(utc - (self._seen_at if self._seen_at is not None else utc)) / MINUTE
-        traded = close * (volume + self._seen_volume) / minutes if minutes else close * volume
-        self._average = traded
-        self._seen_at, self._seen_volume = utc, volume
         end = security.bar_end
         assert end is not None
-        seconds = (end - security.bar_start).total_seconds()
-        period = "daily" if seconds >= DAY else "hour" if seconds >= HOUR else "minute"
+        length = end - security.bar_start
+        period = "daily" if length >= ONE_DAY else "hour" if length >= ONE_HOUR else "minute"
+        if period == "minute":
+            minutes = Decimal(utc - (self._seen_at if self._seen_at is not None else utc)) / MINUTE
+            self._average = close * (volume + self._seen_volume) / minutes if minutes else close * volume
+            self._seen_at, self._seen_volume = utc, volume
         if not self._counts(utc, period):
             return True
-        self._scale = BY_PERIOD[period]
         self._gathered += close * self._discount * volume
+        self.market = self._gathered * BY_PERIOD[period]
         return False
 
     def _counts(self, utc: int, period: str) -> bool:
@@ -105,9 +105,9 @@ class SymbolCapacity:
         self.sales = ZERO
 
     def is_over(self, utc: int) -> bool:
-        """Whether the stock is neither held nor was traded lately."""
+        """Whether the stock, where it is not held, was not traded lately either."""
         assert self._filled_at is not None
-        return not self.security.quantity and utc >= self._filled_at + REMEMBERED
+        return utc >= self._filled_at + REMEMBERED
 
 
 class CapacityEstimate:
@@ -160,14 +160,14 @@ class CapacityEstimate:
             return
         stocks = self._stocks.all()
         total = sum((stock.sales for stock in stocks), ZERO)
-        smallest = min(stocks, key=lambda stock: stock.market)
+        smallest = min(stocks, key=attrgetter("market"))
         security = self.lowest = smallest.security
         held = abs(security.quantity) * security.price * security.initial * security.leverage
         share = max(smallest.sales / total if total else ZERO, held / value)
         found = smallest.market / smallest.trades / share if share else self._exact
         self._exact = NEW * found + self._exact * OLD if self._exact else found
         for stock in stocks:
-            if stock.is_over(utc):
+            if not stock.security.quantity and stock.is_over(utc):
                 self._stocks.remove(stock)
                 self._watched.pop(stock.security.index, None)
             else:

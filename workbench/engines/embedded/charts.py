@@ -1,8 +1,8 @@
 """The charts of a result file, as JSON text, made from a run's samples when it is over."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
-from itertools import pairwise
+from itertools import groupby
 
 from workbench.engines.embedded.clr import ZERO
 from workbench.engines.embedded.decimals import WIDE, number, smart
@@ -11,9 +11,10 @@ from workbench.engines.embedded.security import Security
 
 LINE, CANDLE, BAR, TREEMAP = 0, 2, 3, 7
 DAY = 86400
+OTHERS = "OTHERS"           # all stocks that have no line of their own
 LONGEST_STEP, POINTS_OF_A_SUMMARY = 7, 100
 
-Points = Iterable[tuple[int, Decimal | None]]
+Points = Iterable[tuple[int, Decimal]]
 Charts = dict[str, dict[str, object]]
 
 
@@ -25,11 +26,11 @@ class Text(str):
 
 def charts(sampler: Sampler, securities: Sequence[Security]) -> Charts:
     """Every chart that Lean makes by itself, by name; the two by stock only where something was traded."""
-    returns = [(utc, ZERO) for utc, _ in sampler.returns.points]
+    nothing = ((utc, ZERO) for utc, _ in sampler.returns.points)
     found: Charts = {
         "Strategy Equity": _chart("Strategy Equity", {"Equity": candles("Equity", sampler.equity),
                                                       "Return": _series("Return", "%", sampler.returns.points, index=1, kind=BAR)}),
-        "Benchmark": _chart("Benchmark", {"Benchmark": _series("Benchmark", "$", returns)}),
+        "Benchmark": _chart("Benchmark", {"Benchmark": _series("Benchmark", "$", nothing)}),
         "Drawdown": _chart("Drawdown", {"Equity Drawdown": _series("Equity Drawdown", "%", sampler.drawdown.points)}),
     }
     exposure = {f"Equity - {side} Ratio": series for side, series in (("Long", sampler.long), ("Short", sampler.short))}
@@ -37,12 +38,12 @@ def charts(sampler: Sampler, securities: Sequence[Security]) -> Charts:
         found["Exposure"] = _chart("Exposure", _lines(exposure))
     if sampler.sales:
         found["Assets Sales Volume"] = _chart("Assets Sales Volume", {
-            name: _series(name, "$", points, kind=TREEMAP) for name, points in _by_stock(sampler.sales, securities).items()})
+            name: _series_of(name, "$", values, kind=TREEMAP) for name, values in _by_stock(sampler.sales, securities).items()})
     found["Capacity"] = _chart("Capacity", {"Strategy Capacity": _series("Strategy Capacity", "$", sampler.capacity.points)})
     if sampler.turnover.points:
         name = "Portfolio Turnover"
         found[name] = _chart(name, {name: _series(name, "%", sampler.turnover.points)})
-    margins = {name: _margin(name, points) for name, points in _with_ends(sampler.margins, securities).items()}
+    margins = {name: _margin(name, values) for name, values in _by_stock(sampler.margins, securities, ends=True).items()}
     found["Portfolio Margin"] = {**_chart("Portfolio Margin", margins), "legendDisabled": True}
     return found
 
@@ -113,42 +114,45 @@ def _lines(series: Mapping[str, Series]) -> dict[str, Text]:
 
 
 def _series(name: str, unit: str, points: Points, *, index: int = 0, kind: int = LINE) -> Text:
-    return Text(f'{{"name":"{name}","unit":"{unit}","index":{index},"seriesType":{kind},"values":[{_values(points)}],'
+    values = ",".join([f"[{utc},{number(value)}]" for utc, value in points])
+    return _series_of(name, unit, values, index=index, kind=kind)
+
+
+def _series_of(name: str, unit: str, values: str, *, index: int = 0, kind: int = LINE) -> Text:
+    return Text(f'{{"name":"{name}","unit":"{unit}","index":{index},"seriesType":{kind},"values":[{values}],'
                 '"color":"","scatterMarkerSymbol":"none"}')
 
 
-def _margin(name: str, points: Points) -> Text:
-    color = "#808080" if name == "OTHERS" else ""
+def _margin(name: str, values: str) -> Text:
+    color = "#808080" if name == OTHERS else ""
     return Text(f'{{"name":"{name}","unit":"%","index":0,"seriesType":{BAR},"indexName":"Margin Used (%)",'
-                f'"tooltip":"{{SERIES_NAME}}: {{VALUE}}%","values":[{_values(points)}],"color":"{color}",'
+                f'"tooltip":"{{SERIES_NAME}}: {{VALUE}}%","values":[{values}],"color":"{color}",'
                 '"scatterMarkerSymbol":"none"}')
 
 
-def _values(points: Points) -> str:
-    return ",".join(f"[{utc},{'null' if value is None else number(value)}]" for utc, value in points)
+def _by_stock(samples: list[tuple[int, Shares]], securities: Sequence[Security], *, ends: bool = False) -> dict[str, str]:
+    """The points of each stock's line. With `ends`, a point without a value where the stock is in a sample no longer.
 
-
-def _by_stock(samples: list[tuple[int, Shares]], securities: Sequence[Security]) -> dict[str, list[tuple[int, Decimal | None]]]:
-    """One line of points for each stock."""
-    lines: dict[str, list[tuple[int, Decimal | None]]] = {}
-    for utc, shares in samples:
-        for index, value in shares.of:
-            lines.setdefault(str(securities[index].symbol), []).append((utc, value))
+    Days on which nothing moved share one object: of those the number is written once, and set between the times.
+    """
+    names, lines, before = [str(security.symbol) for security in securities], dict[str, list[str]](), set[str]()
+    for times, shares in _stretches(samples):
+        here = [(names[index], value) for index, value in shares.of]
         if shares.others is not None:
-            lines.setdefault("OTHERS", []).append((utc, shares.others))
-    return lines
+            here.append((OTHERS, shares.others))
+        frame = [f"[{times[0]},", *(f"],[{utc}," for utc in times[1:]), "]"]
+        for name, value in here:
+            lines.setdefault(name, []).append(number(value).join(frame))
+        if ends:
+            present = {name for name, _ in here}
+            for name in before - present:
+                lines[name].append(f"[{times[0]},null]")
+            before = present
+    return {name: ",".join(points) for name, points in lines.items()}
 
 
-def _with_ends(samples: list[tuple[int, Shares]], securities: Sequence[Security]) -> dict[str, list[tuple[int, Decimal | None]]]:
-    """Lines of points; where a stock is in a sample no longer, its line has a point without a value."""
-    following = {utc: after for (utc, _), (after, _) in pairwise(samples)}
-    lines = _by_stock(samples, securities)
-    for name, points in lines.items():
-        whole: list[tuple[int, Decimal | None]] = []
-        for place, point in enumerate(points):
-            whole.append(point)
-            after = following.get(point[0])
-            if after is not None and (place + 1 == len(points) or points[place + 1][0] != after):
-                whole.append((after, None))
-        lines[name] = whole
-    return lines
+def _stretches(samples: Iterable[tuple[int, Shares]]) -> Iterator[tuple[list[int], Shares]]:
+    """Samples one after the other that share one object: their times, and the object."""
+    for _, group in groupby(samples, key=lambda sample: id(sample[1])):
+        same = list(group)
+        yield [utc for utc, _ in same], same[0][1]

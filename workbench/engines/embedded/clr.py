@@ -52,6 +52,8 @@ def decimal(value: Any) -> Decimal:
     """
     if type(value) is float:
         return _of_double(value)
+    if type(value) is Decimal and value.is_finite() and value.adjusted() < 28:
+        return value
     if isinstance(value, int | Decimal):            # bool included, as in Lean
         number = Decimal(value)
         return max(-LARGEST, min(LARGEST, number))
@@ -70,7 +72,8 @@ def _of_double(double: float) -> Decimal:
         name = "NaN" if double != double else "Infinity" if double > 0 else "-Infinity"
         raise ArgumentException(f"It is not possible to cast a non-finite floating-point value ({name}) as decimal. "
                                 "Please review math operations and verify the result is valid. (Parameter 'input')")
-    return max(-LARGEST, min(LARGEST, Decimal(repr(double))))
+    number = Decimal(repr(double))
+    return number if -1e28 < double < 1e28 else max(-LARGEST, min(LARGEST, number))
 
 
 def real(value: Decimal) -> float:

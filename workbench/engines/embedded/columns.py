@@ -29,9 +29,14 @@ class Columns:
     paid: tuple[Decimal, ...] = ()  # total return: the sums of dividends a share that were added so far
     paid_of_bar: Any = None         # int array, an index into `paid`; None in every other mode
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether prices are those of the file."""
+        return self.factor_of_bar is None and self.paid_of_bar is None
+
     def price(self, field: str, row: int) -> Decimal:
         """A price in dollars: the file's integer ÷ 10000 × factor, not rounded, as Lean's decimals give it."""
-        price = Decimal(int(getattr(self.bars, field)[row])) * UNIT
+        price = Decimal(getattr(self.bars, field).item(row)) * UNIT
         if self.factor_of_bar is not None:
             price *= self._factor(row)
         if self.paid_of_bar is not None:
@@ -40,7 +45,7 @@ class Columns:
 
     def volume(self, row: int) -> Decimal:
         """The bar's volume; the adjusted modes divide it by the same factor, to a whole number."""
-        volume = Decimal(int(self.bars.volume[row]))
+        volume = Decimal(self.bars.volume.item(row))
         if self.factor_of_bar is None:
             return volume
         return (volume / self._factor(row)).to_integral_value()

@@ -4,8 +4,10 @@ A decimal remembers its scale: 1.50 is written `1.50`, rounding to two places le
 """
 
 import math
-from decimal import ROUND_HALF_UP, Context, Decimal, Rounded
-from functools import cache
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache, reduce
+from itertools import repeat
 
 from workbench.engines.embedded.clr import ZERO
 
@@ -15,25 +17,38 @@ LARGEST = 2**96 - 1                 # of a decimal's digits, read as a whole num
 WIDE = Context(prec=80)             # quantizing never fails for want of digits
 SEVEN, FIFTEEN = Context(prec=7), Context(prec=15)
 # A decimal of C# has 96 bits of digits, which is 28 or, up to LARGEST, 29 of them, and at most 28 places (Emin says so).
-EXACT = Context(prec=28, Emin=-1, traps=[Rounded])
 DIGITS_28, DIGITS_29 = Context(prec=28, Emin=-1), Context(prec=29, Emin=0)
 
 
 def scale(value: Decimal) -> int:
     """Digits after the point that the value carries, trailing zeros included."""
-    exponent = value.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    plain = str(value)
+    if "E" in plain:
+        exponent = value.as_tuple().exponent
+        return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    point = plain.find(".")
+    return len(plain) - point - 1 if point >= 0 else 0
+
+
+def places_of(values: Iterable[Decimal]) -> int:
+    """The most digits after the point that one of many carries, which is what their sum carries."""
+    return scale(reduce(WIDE.add, values, ZERO))
+
+
+def whole(values: Iterable[Decimal], places: int) -> list[int]:
+    """Values as whole numbers of 10^-places, which none is finer than."""
+    return [*map(int, map(WIDE.scaleb, values, repeat(Decimal(places))))]
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
     """Math.Round: half to even; a value with fewer places stays as it is."""
-    return value.quantize(_unit(places), context=WIDE) if scale(value) > places else value
+    return WIDE.quantize(value, _unit(places)) if scale(value) > places else value
 
 
 def normal(value: Decimal) -> Decimal:
     """Without trailing zeros after the point."""
     value = value.normalize(WIDE)
-    return value.quantize(_unit(0), context=WIDE) if value.as_tuple().exponent > 0 else value     # type: ignore[operator]
+    return WIDE.quantize(value, _unit(0)) if "E+" in str(value) else value
 
 
 def smart(value: Decimal) -> Decimal:
@@ -59,12 +74,12 @@ def of_double(value: float) -> Decimal:
 
 
 def product(left: Decimal, right: Decimal) -> Decimal:
-    """left × right as C# has it: 96 bits of digits and at most 28 places, half to even beyond."""
-    try:
-        return EXACT.multiply(left, right)
-    except Rounded:
-        found = DIGITS_29.multiply(left, right)
-        return found if _fits(found) else DIGITS_28.multiply(left, right)
+    """left × right as C# has it: 96 bits of digits and at most 28 places, half to even beyond.
+
+    Where 28 and 29 digits end at the same place, 28 were enough.
+    """
+    shorter, longer = DIGITS_28.multiply(left, right), DIGITS_29.multiply(left, right)
+    return shorter if shorter.same_quantum(longer) or not _fits(longer) else longer
 
 
 def quotient(left: Decimal, right: Decimal) -> Decimal:
@@ -75,33 +90,37 @@ def quotient(left: Decimal, right: Decimal) -> Decimal:
 
 def added(*values: Decimal) -> Decimal:
     """The sum, from the left, as C# has it."""
-    found = ZERO
-    for value in values:
-        try:
-            found = EXACT.add(found, value)
-        except Rounded:
-            both = DIGITS_29.add(found, value)
-            found = both if _fits(both) else DIGITS_28.add(found, value)
-    return found
+    return reduce(plus, values, ZERO)
+
+
+def plus(left: Decimal, right: Decimal) -> Decimal:
+    """left + right as C# has it."""
+    shorter, longer = DIGITS_28.add(left, right), DIGITS_29.add(left, right)
+    return shorter if shorter.same_quantum(longer) or not _fits(longer) else longer
 
 
 def text(value: Decimal) -> str:
     """ToString: plain, the scale kept, no sign on a zero."""
-    plain = str(value if value else value.copy_abs())
+    value = value if value else value.copy_abs()
+    plain = str(value)
     return format(value, "f") if "E" in plain else plain
 
 
 def number(value: Decimal) -> str:
     """A decimal in JSON: always with a point."""
     plain = str(value)
-    if not value or "E" in plain:
+    if "E" in plain or not value:
         plain = text(value)
-    return plain if "." in plain else f"{plain}.0"
+    return plain if "." in plain else plain + ".0"
 
 
 def shortest(value: Decimal) -> str:
     """The same without trailing zeros."""
-    return number(value.normalize(WIDE))
+    plain = number(value)
+    if plain[-1] == "0":
+        plain = plain.rstrip("0")
+        return plain + "0" if plain[-1] == "." else plain
+    return plain
 
 
 def grouped(value: Decimal) -> str:
@@ -123,7 +142,13 @@ def double_text(value: float, places: int) -> str:
 
 def _fits(value: Decimal) -> bool:
     """Whether 96 bits hold a value's 29 digits. One of fewer digits is the same with 28, whatever is said of it here."""
-    return value.copy_abs().scaleb(28 - value.adjusted(), context=WIDE) <= LARGEST
+    return value.copy_abs() <= _largest(value.adjusted())
+
+
+@cache
+def _largest(place: int) -> Decimal:
+    """The largest number of 96 bits whose first digit has this place."""
+    return WIDE.scaleb(Decimal(LARGEST), place - 28)
 
 
 @cache

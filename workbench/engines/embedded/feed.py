@@ -62,6 +62,7 @@ class Feed:
         self.factor_files: dict[int, FactorFile] = {}
         self._fill_forward_counts = np.empty(0, dtype=np.int64)
         self._paid: dict[int, list[tuple[date, Decimal]]] = {}      # total return: each stock's dividends in the run
+        self._rows: dict[bytes, tuple[NDArray[np.int32], list[int]]] = {}   # most stocks have a bar at the same sessions
 
     def resolve(self, ticker: str) -> Symbol:
         """The symbol that a ticker means today: its map file gives the identifier, and without one it has no date."""
@@ -78,10 +79,18 @@ class Feed:
             self._paid[security.index] = _dividends(factors, sessions)
         if isinstance(security, DailySecurity):
             bars = self._bars(mapping, sessions)
-            security.columns = normalized(bars, factors, security.mode)
+            columns = normalized(bars, factors, security.mode)
             if security.index in self._paid:
-                security.columns = with_dividends(security.columns, self._paid[security.index])
-            security.rows = _beside(bars, days)
+                columns = with_dividends(columns, self._paid[security.index])
+            security.load(columns, *self._beside(bars, days))
+
+    def _beside(self, bars: Bars, days: Days) -> tuple[NDArray[np.int32], list[int]]:
+        """For each session the newest bar of the run up to it; one array and one list for all stocks with bars on the same days."""
+        key = bars.days.tobytes()
+        if key not in self._rows:
+            rows = _beside(bars, days)
+            self._rows[key] = rows, rows.tolist()
+        return self._rows[key]
 
     def steps(self, securities: list[Security], sessions: list[date], begin: datetime) -> Iterator[Step]:
         """Every moment with data after the beginning (New York time), in order."""

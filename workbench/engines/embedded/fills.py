@@ -5,9 +5,10 @@ trailing-stop and limit-if-touched orders fill on their own side of them, the ot
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import IntEnum
 from typing import NamedTuple
 
 from workbench.engines.embedded.clock import Hours, local_of
@@ -26,6 +27,14 @@ class Fill(NamedTuple):
     message: str = ""
 
 
+class Opening(IntEnum):
+    """What the newest bar is to an order for the open."""
+
+    TO_COME = 0         # older than the order
+    MISSED = 1          # newer, but its open is not the one that the order waits for
+    HERE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What a fill rule may look at: the moment, the exchange's hours, and the slippage a model would ask."""
@@ -33,6 +42,16 @@ class Scene:
     now: datetime
     hours: Hours
     slippage: Callable[[Order], Decimal]
+    _openings: dict[tuple[int, datetime | None, bool], Opening] = field(default_factory=dict)
+
+    def opening(self, order: Order) -> Opening:
+        """Asked once for all orders that were placed at one moment and whose newest bars end at one."""
+        security = order.security
+        key = order.created, security.bar_end, security.resolution is Resolution.DAILY
+        found = self._openings.get(key)
+        if found is None:
+            found = self._openings[key] = _opening(order, security, self)
+        return found
 
 
 def fill(order: Order, scene: Scene, rules: "Rules | None" = None) -> Fill | None:
@@ -86,16 +105,19 @@ def best_effort(order: Order, security: Security) -> tuple[Decimal, datetime, st
 
 def _market_on_open(order: Order, security: Security, scene: Scene) -> Fill | None:
     """Open of the first real bar that starts at or after the order; of another day, if placed while the market was open."""
-    placed = local_of(order.created)
-    start, end = security.bar_start, security.bar_end
-    assert end is not None
-    if start < placed or end <= placed or not open_for_fills(security, scene):
-        return None
+    return Fill(security.field("open") + _against_us(order, scene)) if scene.opening(order) is Opening.HERE else None
+
+
+def _opening(order: Order, security: Security, scene: Scene) -> Opening:
+    placed, end = local_of(order.created), security.bar_end
+    if end is None or end <= placed:
+        return Opening.TO_COME
+    start = security.bar_start
+    if start < placed or not open_for_fills(security, scene):
+        return Opening.MISSED
     if security.resolution is not Resolution.DAILY and not scene.hours.is_open(start):
-        return None
-    if scene.hours.is_open(placed) and end.date() == placed.date():
-        return None
-    return Fill(security.field("open") + _against_us(order, scene))
+        return Opening.MISSED
+    return Opening.MISSED if scene.hours.is_open(placed) and end.date() == placed.date() else Opening.HERE
 
 
 def _market_on_close(order: Order, security: Security, scene: Scene) -> Fill | None:

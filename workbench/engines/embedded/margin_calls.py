@@ -9,7 +9,7 @@ from workbench.engines.embedded.clr import ZERO
 from workbench.engines.embedded.enums import OrderType
 from workbench.engines.embedded.orders import Order, number_text
 from workbench.engines.embedded.security import Security
-from workbench.engines.embedded.targets import quantity_to_share
+from workbench.engines.embedded.targets import Sizing
 from workbench.engines.embedded.times_in_force import TimeInForce
 
 SECONDS_BETWEEN = 300
@@ -59,4 +59,4 @@ def _quantity(security: Security, excess: Decimal, value: Decimal, account: Acco
     reserved = abs(security.quantity) * security.price * security.initial
     kept = max(ZERO, reserved - excess).copy_sign(security.quantity)
     share = kept / value if value else ZERO
-    return abs(quantity_to_share(security, share, value, account, book)).copy_sign(-security.quantity)
+    return abs(Sizing(account, book).quantity_to_share(security, share)).copy_sign(-security.quantity)

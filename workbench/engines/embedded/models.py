@@ -68,12 +68,15 @@ class InteractiveBrokersFeeModel(FeeModel):
 
     def exact_fee(self, order: Order, security: Security) -> Decimal:
         """The same in exact decimals."""
-        return self._of(order.quantity, order.value(security.price))
+        return self._for_shares(order.quantity, order.value(security.price))
 
-    def _of(self, quantity: Decimal, value: Decimal) -> Decimal:
+    def _for_shares(self, quantity: Decimal, value: Decimal) -> Decimal:
         """The fee of so many shares that are worth so much."""
         fee = self.PER_SHARE * abs(quantity)
-        return self.LEAST if fee < self.LEAST else min(fee, self.MOST * abs(value))
+        if fee < self.LEAST:
+            return self.LEAST
+        most = self.MOST * abs(value)
+        return most if most < fee else fee
 
 
 class NullSlippageModel(ClrObject):
@@ -229,9 +232,10 @@ def fee_of(order: Order) -> Decimal:
     """What the security's fee model asks for the whole order at the present price, in dollars."""
     security = order.security
     model = security.fee_model
-    if type(model) in (InteractiveBrokersFeeModel, ConstantFeeModel):
-        exact: Decimal = model.exact_fee(order, security)
-        return exact
+    if type(model) is InteractiveBrokersFeeModel:
+        return model._for_shares(order.quantity, order.value(security.price))
+    if type(model) is ConstantFeeModel:
+        return model.exact_fee(order, security)
     given = hook(model, "get_order_fee")(OrderFeeParameters(security.face, view(order)))
     fee: Decimal = given.value.exact
     return fee
@@ -241,7 +245,7 @@ def market_fee(security: Security, quantity: Decimal, utc: int) -> Decimal:
     """What the fee model would ask for an order at the market, in dollars."""
     model = security.fee_model
     if type(model) is InteractiveBrokersFeeModel:
-        return model._of(quantity, quantity * security.price)
+        return model._for_shares(quantity, quantity * security.price)
     return fee_of(Order(OrderType.MARKET, security, quantity, "", TimeInForce.GOOD_TIL_CANCELED, utc))
 
 
@@ -249,7 +253,9 @@ def slippage_of(order: Order) -> Decimal:
     """What the security's slippage model asks for the order at the present price, in dollars a share."""
     security = order.security
     model = security.slippage_model
-    if type(model) in (NullSlippageModel, ConstantSlippageModel, VolumeShareSlippageModel):
+    if type(model) is NullSlippageModel:
+        return ZERO
+    if type(model) in (ConstantSlippageModel, VolumeShareSlippageModel):
         exact: Decimal = model.exact_slippage(order, security)
         return exact
     return decimal(hook(model, "get_slippage_approximation")(security.face, view(order)))

@@ -47,6 +47,9 @@ class Quoted(NamedTuple):
     last: Decimal
 
 
+UNQUOTED = Quoted(ZERO, ZERO, ZERO)
+
+
 class Order:
     """One order in the core. `quantity` is signed; `trigger` is the touch price of limit-if-touched."""
 
@@ -66,7 +69,7 @@ class Order:
         self.touched = False
         self.cancel_asked = False           # and not refused since
         self.filled = self.average_price = ZERO
-        self.submitted = Quoted(ZERO, ZERO, ZERO)
+        self.submitted = UNQUOTED
         self.events = 0
         self.requests = 1
         self.error = OrderResponseErrorCode.NONE
@@ -79,6 +82,11 @@ class Order:
         """Whether nothing more can happen to it."""
         status = self.status
         return status is OrderStatus.FILLED or status is OrderStatus.CANCELED or status is OrderStatus.INVALID
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether it has prices of its own."""
+        return self.limit is not None or self.stop is not None
 
     def value(self, price: Decimal) -> Decimal:
         """What the order is worth as its type computes it: fees and messages use it, margin does not."""
@@ -95,8 +103,8 @@ class Event:
                  "stop", "utc")
 
     def __init__(self, order: Order, status: OrderStatus, utc: int, message: str = "") -> None:
-        order.events += 1
-        self.order, self.id, self.status, self.utc, self.message = order, order.events, status, utc, message
+        number = order.events = order.events + 1
+        self.order, self.id, self.status, self.utc, self.message = order, number, status, utc, message
         self.quantity, self.limit, self.stop = order.quantity, order.limit, order.stop
         self.fill_price = self.fill_quantity = ZERO
         self.fee: Decimal | None = None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -221,7 +222,8 @@ class Sampler:
         if now != self._holdings:
             self._holdings = now
             parts = self._account.parts() if len(held) > MOST_MARGINS and value > 0 else None
-            self._exposure, self._margins = _weigh(held, value) if parts is None else _weigh_many(*parts, value)
+            self._exposure, self._margins = (
+                _weigh(held, value) if parts is None else _weigh_many(*parts, self._account.initials, value))
         if value:
             self.long.add(utc, self._exposure[0])
             self.short.add(utc, self._exposure[1])
@@ -253,14 +255,13 @@ def _weigh(held: list[Security], value: Decimal) -> tuple[tuple[Decimal, Decimal
     return exposure, Shares(tuple((index, smart(share * HUNDRED)) for index, share in margins if index in largest), others)
 
 
-def _weigh_many(held: Sequence[Security], worths: NDArray[np.int64], exponent: int,
+def _weigh_many(held: Sequence[Security], worths: NDArray[np.int64], exponent: int, initials: NDArray[np.float64],
                 value: Decimal) -> tuple[tuple[Decimal, Decimal], Shares]:
     """The same of more stocks than are charted singly, from their worths in whole numbers of 10^`exponent` dollars.
 
     Shares are doubles until they are rounded to four digits; one whose rounding a double can't tell is divided exactly.
     """
     long, short = (Decimal(int(part.sum())).scaleb(exponent) for part in (worths[worths > 0], worths[worths < 0]))
-    initials = np.fromiter((security.initial for security in held), np.float64, len(held))
     shares = np.abs(worths) * initials * (10.0**exponent / float(value))
     powers = np.floor(np.log10(np.where(shares > 0, shares, 1.0))).astype(np.int64)
     scaled = shares * 10.0 ** (3 - powers)
@@ -271,11 +272,16 @@ def _weigh_many(held: Sequence[Security], worths: NDArray[np.int64], exponent: i
         digits[place] = int(share.scaleb(3 - share.adjusted()))
     size = digits * 10.0**powers
     largest = np.sort(np.argsort(-size, kind="stable")[:MOST_MARGINS])
-    percent = [normal(Decimal(digit).scaleb(power - 1))
-               for digit, power in zip(digits[largest].tolist(), powers[largest].tolist(), strict=True)]
+    percent = map(_percent, digits[largest].tolist(), powers[largest].tolist())
     singly = tuple((held[place].index, share) for place, share in zip(largest.tolist(), percent, strict=True))
     others = (size.sum() - size[largest].sum()) / 10
     return _exposure(long, short, value), Shares(singly, smart(Decimal(repr(round(float(others), 10)))))
+
+
+@lru_cache(maxsize=16384)
+def _percent(digits: int, power: int) -> Decimal:
+    """Of a share whose first of four digits stands for 10^power."""
+    return normal(Decimal(digits).scaleb(power - 1))
 
 
 def _exposure(long: Decimal, short: Decimal, value: Decimal) -> tuple[Decimal, Decimal]:

@@ -155,15 +155,19 @@ class DailySecurity(Security):
     A session whose row is that of the one before has no bar of its own.
     """
 
-    __slots__ = ("_at", "_end", "_factor", "_row", "_session", "_start", "columns", "rows")
+    __slots__ = ("_at", "_factor", "_row", "_rows", "_session", "columns", "rows")
 
     def __init__(self, index: int, symbol: Any, resolution: Resolution, mode: DataNormalizationMode, tape: Tape) -> None:
         super().__init__(index, symbol, resolution, mode, tape)
         self.columns: Columns | None = None
         self.rows: Any = np.empty(0, dtype=np.int32)
+        self._rows: list[int] = []                  # the same as whole numbers of Python's, which are asked for one by one
         self._at = self._row = self._session = -1
-        self._start = self._end = tape.now
         self._factor = (ONE, -1)                    # of the column's prices, and the session at which it changes
+
+    def load(self, columns: Columns, rows: Any, listed: list[int]) -> None:
+        """Take over its bars and which of them is the newest at each session, as an array and as a list."""
+        self.columns, self.rows, self._rows = columns, rows, listed
 
     @property
     def row(self) -> int:
@@ -187,7 +191,9 @@ class DailySecurity(Security):
         if row < 0:
             return ZERO
         assert self.columns is not None
-        return self.columns.price(name, row) * self._scale
+        if self._scale is not ONE:
+            return self.columns.price(name, row) * self._scale
+        return self.price if name == "close" else self.columns.price(name, row)
 
     @property
     def volume(self) -> Decimal:
@@ -199,25 +205,31 @@ class DailySecurity(Security):
 
     @property
     def has_new_bar(self) -> bool:
-        return self.row >= 0 and self._session == self.tape.session and self._end == self.tape.now
+        tape = self.tape
+        return self.row >= 0 and self._session == tape.session and tape.ends[self._session] == tape.now
 
     @property
     def bar_start(self) -> datetime:
         if self._at != self.tape.session:
             self._move()
-        return self._start
+        return self.tape.starts[self._session]
 
     @property
     def bar_end(self) -> datetime | None:
         if self._at != self.tape.session:
             self._move()
-        return self._end if self._row >= 0 else None
+        return self.tape.ends[self._session] if self._row >= 0 else None
 
     @property
     def is_plain(self) -> bool:
         """Whether its price is its column's close × its factor, and nothing else."""
         columns = self.columns
         return columns is not None and columns.paid_of_bar is None and not self.delisted and (self.row < 0 or self._scale is ONE)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether its column's prices are those of the file."""
+        return self.columns is not None and self.columns.is_raw
 
     def factor_at(self, session: int) -> tuple[Decimal, int]:
         """The factor of prices at a session that is not before the last one asked for, and the session at which it changes."""
@@ -227,15 +239,19 @@ class DailySecurity(Security):
             self._factor = factor, int(np.searchsorted(self.rows, last, side="right"))
         return self._factor
 
+    def row_at(self, session: int) -> int:
+        """The newest bar at a session's close; -1 before the first, and before the first session."""
+        return self._rows[session] if session >= 0 else -1
+
     def _move(self) -> None:
-        at = self._at = self.tape.session
-        if self.delisted or not 0 <= at < len(self.rows):
+        at, rows = self.tape.session, self._rows
+        self._at = at
+        if self.delisted or not 0 <= at < len(rows):
             return
-        row = int(self.rows[at])
+        row = rows[at]
         if row != self._row:
             self._row, self._scale, self._price = row, ONE, None
-            session = self._session = at if at and self.rows[at - 1] != row else int(np.searchsorted(self.rows, row))
-            self._start, self._end = self.tape.starts[session], self.tape.ends[session]
+            self._session = at if at and rows[at - 1] != row else int(np.searchsorted(self.rows, row))
 
 
 class MinuteSecurity(Security):

@@ -36,12 +36,12 @@ class AlgorithmSettings(ClrValues):
     def sizes(self) -> targets.Sizes:
         """The part that sizing reads, exact."""
         return _sizes(self.free_portfolio_value_percentage, self.free_portfolio_value,
-                      self.minimum_order_margin_portfolio_percentage)
+                      self.minimum_order_margin_portfolio_percentage, self.max_absolute_portfolio_target_percentage,
+                      self.min_absolute_portfolio_target_percentage)
 
     def free(self, value: Decimal) -> Decimal:
         """Dollars of a portfolio's value that sizing leaves alone."""
-        sizes = self.sizes()
-        return value * sizes.free_percentage if sizes.free_value is None else sizes.free_value
+        return self.sizes().free(value)
 
     def check(self) -> None:
         """Raise for a setting whose effect the embedded engine does not have."""
@@ -51,8 +51,9 @@ class AlgorithmSettings(ClrValues):
 
 
 @lru_cache(maxsize=16)
-def _sizes(percentage: Any, free: Any, minimum: Any) -> targets.Sizes:
-    return targets.Sizes(decimal(percentage), None if free is None else decimal(free), decimal(minimum))
+def _sizes(percentage: Any, free: Any, minimum: Any, most: Any, least: Any) -> targets.Sizes:
+    return targets.Sizes(decimal(percentage), None if free is None else decimal(free), decimal(minimum), decimal(most),
+                         decimal(least))
 
 
 # Settings that this engine has at Lean's default only.

@@ -7,14 +7,13 @@ import bisect
 import calendar
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +26,22 @@ from workbench.engines.embedded.decimals import (
     added,
     double_text,
     of_double,
+    places_of,
     quotient,
     rounded,
-    scale,
     text,
+    whole,
 )
-from workbench.engines.embedded.sampling import Sampler
+from workbench.engines.embedded.sampling import Candle, Sampler
+from workbench.engines.embedded.trade_columns import SAFE, Span, TradeColumns
 from workbench.engines.embedded.trades import Trade
 
 FEW = 1000          # trades up to which means run in Lean's decimals; beyond, a mean is the sum ÷ the count, the same to 20 digits
-SAFE = 2**60        # of a sum of 64-bit numbers
-MONEY = ("profit", "adverse", "favorable", "given_back", "fees")
 DAYS_A_YEAR = 252
 DAY = 86400
 TICKS_A_SECOND = 10_000_000
+EPOCH = date(1970, 1, 1).toordinal()
+SAME = 1e-12        # two shares nearer than this are told apart by exact division
 ONE, TEN = Decimal(1), Decimal(10)
 RATES = Path("alternative") / "interest-rate" / "usa" / "interest-rate.csv"      # in a data folder
 DEFAULT_RATE = Decimal("0.01")
@@ -81,83 +82,64 @@ class Rates:
 
     def on(self, utc: int) -> Decimal:
         """The rate in force at a moment's UTC date; before the first one that one."""
-        day = datetime.fromtimestamp(utc, UTC).toordinal()
-        return self.rates[max(bisect.bisect_right(self.starts, day) - 1, 0)]
+        return self.rates[max(bisect.bisect_right(self.starts, EPOCH + utc // DAY) - 1, 0)]
 
 
-@dataclass(frozen=True, slots=True)
-class TradeColumns:
-    """Closed trades as columns, in order of their exit: UTC seconds, and money in whole numbers of 10^-`places` dollars.
+class Curve:
+    """The account's value at its samples: UTC seconds and dollars, in order of time."""
 
-    Money is 64-bit where every sum of it is, else Python's own whole numbers.
-    """
+    def __init__(self, candles: Sequence[Candle]) -> None:
+        self.times, self.dollars = [candle.utc for candle in candles], [candle.close for candle in candles]
+        self._times = np.array(self.times, dtype=np.int64)
+        numbers = whole(self.dollars, places_of(self.dollars))
+        self._whole = np.array(numbers, dtype=np.int64 if max(map(abs, numbers), default=0) < SAFE else object)
 
-    places: int
-    entered: NDArray[np.int64]
-    exited: NDArray[np.int64]
-    profit: NDArray[Any]
-    adverse: NDArray[Any]
-    favorable: NDArray[Any]
-    given_back: NDArray[Any]
-    fees: NDArray[Any]
-
-    @classmethod
-    def of(cls, trades: Sequence[Trade]) -> "TradeColumns":
-        """The columns of some trades; empty where there are too few to need them."""
-        many = trades if len(trades) > FEW else ()
-        money = [[getattr(trade, name) for trade in many] for name in MONEY]
-        places = max((scale(value) for column in money for value in column), default=0)
-        whole = [[int(value.scaleb(places, context=WIDE)) for value in column] for column in money]
-        fits = max(sum(map(abs, column)) for column in whole) < SAFE
-        times = (np.array([getattr(trade, name) for trade in many], dtype=np.int64) for name in ("entered", "exited"))
-        return cls(places, *times, *(np.array(column, dtype=np.int64 if fits else object) for column in whole))
-
-    def between(self, begin: int, end: int) -> "TradeColumns":
-        """Those that ended from one moment on and before another."""
-        left, right = np.searchsorted(self.exited, (begin, end))
-        return TradeColumns(self.places, *(getattr(self, name)[left:right] for name in ("entered", "exited", *MONEY)))
-
-    def dollars(self, whole: int) -> Decimal:
-        """A sum of the columns' money."""
-        return Decimal(int(whole)).scaleb(-self.places, context=WIDE)
+    def drawdown(self, left: int, right: int) -> tuple[Decimal, Decimal]:
+        """The deepest fall from a peak, to three places, and the longest recovery in whole days, from one sample on and before
+        another."""
+        values = self._whole[left:right]
+        peaks = np.maximum.accumulate(values)
+        at = np.flatnonzero(values == peaks)
+        gaps = np.diff(self._times[left + at])[(np.diff(at) > 1) & (peaks[at[:-1]] != 0)]
+        shares = np.divide(values, peaks, where=peaks != 0, out=np.ones(right - left), casting="unsafe")
+        lowest = np.flatnonzero(shares < min(shares.min() + SAME, 1))
+        of = zip((left + lowest).tolist(), (left + at[np.searchsorted(at, lowest) - 1]).tolist(), strict=True)
+        deepest = min((self.dollars[low] / self.dollars[peak] - 1 for low, peak in of), default=ZERO)
+        return rounded(abs(deepest), 3), Decimal(int(gaps.max(initial=0)) // DAY)
 
 
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the statistics are made from.
 
     `profits` are the closings' profits in order: UTC milliseconds (a second one at the same time a millisecond later), dollars.
     """
 
-    sampler: Sampler
-    profits: list[tuple[int, Decimal]]
-    trades: list[Trade]
-    rates: Rates
-    columns: TradeColumns = field(init=False)
-    gains: NDArray[np.float64] = field(init=False)      # the profits, where they are many
-    times: list[int] = field(init=False)
-    equity: list[Decimal] = field(init=False)
-    summed_rates: list[Decimal] = field(init=False)
+    def __init__(self, sampler: Sampler, profits: list[tuple[int, Decimal]], trades: list[Trade], rates: Rates) -> None:
+        self.sampler, self.profits, self.trades = sampler, profits, trades
+        self.columns = TradeColumns(trades if len(trades) > FEW else [])
+        self.curve = Curve(sampler.equity)
+        self.summed_rates = [ZERO, *accumulate(map(rates.on, self.curve.times))]
+        self._turnover_times, self._turnover = [utc for utc, _ in sampler.turnover.points], sampler.turnover.points
+        self._daily_times = [utc for utc, _ in sampler.returns.points]
+        self._daily = np.array([float(value / HUNDRED) for _, value in sampler.returns.points])
+        many = len(profits) > FEW
+        self._profit_times = [at for at, _ in profits]
+        self._gains = np.array([float(profit) for _, profit in profits] if many else [], dtype=np.float64)
 
-    def __post_init__(self) -> None:
-        candles = self.sampler.equity
-        object.__setattr__(self, "columns", TradeColumns.of(self.trades))
-        many = len(self.profits) > FEW
-        object.__setattr__(self, "gains", np.array([float(profit) for _, profit in self.profits] if many else [], dtype=np.float64))
-        object.__setattr__(self, "times", [candle.utc for candle in candles])
-        object.__setattr__(self, "equity", [candle.close for candle in candles])
-        sums, total, day, rate = [ZERO], ZERO, None, ZERO
-        for utc in self.times:
-            if utc // DAY != day:
-                day, rate = utc // DAY, self.rates.on(utc)
-            total += rate
-            sums.append(total)
-        object.__setattr__(self, "summed_rates", sums)
+    def profits_between(self, begin: int, end: int) -> list[Decimal] | NDArray[np.float64]:
+        """The profits of closings from one moment on and before another, in UTC seconds; as doubles where all are many."""
+        left, right = (bisect.bisect_left(self._profit_times, moment * 1000) for moment in (begin, end))
+        return self._gains[left:right] if len(self._gains) else [profit for _, profit in self.profits[left:right]]
 
-    def profits_between(self, begin: int, end: int) -> "list[Decimal] | NDArray[np.float64]":
-        """The profits of closings from one moment on and before another, in UTC milliseconds; as doubles where all are many."""
-        left, right = (bisect.bisect_left(self.profits, moment, key=lambda point: point[0]) for moment in (begin, end))
-        return self.gains[left:right] if len(self.gains) else [profit for _, profit in self.profits[left:right]]
+    def daily_between(self, begin: int, end: int) -> NDArray[np.float64]:
+        """Daily returns as fractions, from one moment on and before another, without the first two."""
+        left, right = (bisect.bisect_left(self._daily_times, moment) for moment in (begin, end))
+        return self._daily[left:right][2:]
+
+    def turnover_between(self, begin: int, end: int) -> Decimal:
+        """The mean daily turnover."""
+        left, right = (bisect.bisect_left(self._turnover_times, moment) for moment in (begin, end))
+        return sum((value for _, value in self._turnover[left:right]), ZERO) / (right - left) if right > left else ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +159,7 @@ def total_performance(outcome: Outcome) -> Performance:
 
 def rolling_performances(outcome: Outcome) -> dict[str, Performance]:
     """Of spans of 1, 3, 6 and 12 months up to each month's end and the run's, under Lean's names."""
-    if not outcome.times:
+    if not outcome.curve.times:
         return {}
     first, last = _span(outcome)
     return {f"M{months}_{end:%Y%m%d}": _performance(outcome, start, end)
@@ -247,23 +229,20 @@ def duration(ticks: int) -> str:
 
 def _span(outcome: Outcome) -> tuple[date, date]:
     """The UTC dates of the first and the last equity sample."""
-    if not outcome.times:
-        return date.min, date.min
-    return _date(outcome.times[0]), _date(outcome.times[-1])
+    times = outcome.curve.times
+    return (_date(times[0]), _date(times[-1])) if times else (date.min, date.min)
 
 
 def _performance(outcome: Outcome, first: date, last: date) -> Performance:
     begin, end = _seconds(first), _seconds(last) + DAY
-    left, right = bisect.bisect_left(outcome.times, begin), bisect.bisect_left(outcome.times, end)
+    times = outcome.curve.times
+    left, right = bisect.bisect_left(times, begin), bisect.bisect_left(times, end)
     if left == right:
         return Performance(dict.fromkeys(PORTFOLIO, ZERO), _of_trades([]), [])
     few = len(outcome.trades) <= FEW
     trades = [trade for trade in outcome.trades if begin <= trade.exited < end] if few else outcome.trades
     of_trades = _of_trades(trades) if few else _of_many(outcome.columns.between(begin, end))
-    profits = outcome.profits_between(begin * 1000, end * 1000)
-    whole = right - left == len(outcome.times)
-    start = outcome.sampler.start_equity if whole else outcome.equity[left]
-    return Performance(_of_portfolio(outcome, left, right, begin, end, start, profits), of_trades, trades)
+    return Performance(_of_portfolio(outcome, left, right, begin, end), of_trades, trades)
 
 
 def _periods(months: int, first: date, last: date) -> Iterator[tuple[date, date]]:
@@ -283,23 +262,20 @@ def _months_back(day: date, months: int) -> date:
     return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
 
 
-def _of_portfolio(outcome: Outcome, left: int, right: int, begin: int, end: int, start: Decimal,
-                  profits: list[Decimal] | NDArray[np.float64]) -> dict[str, Decimal]:
-    equity, times = outcome.equity[left:right], outcome.times[left:right]
-    turnover = _between(outcome.sampler.turnover.points, begin, end)
-    found = dict.fromkeys(PORTFOLIO, ZERO)
-    found["startEquity"], found["endEquity"] = start, equity[-1]
-    if turnover:
-        found["portfolioTurnover"] = sum(turnover, ZERO) / len(turnover)
-    daily = [value / HUNDRED for value in _between(outcome.sampler.returns.points, begin, end)[2:]]
+def _of_portfolio(outcome: Outcome, left: int, right: int, begin: int, end: int) -> dict[str, Decimal]:
+    """From the samples of the equity from one place on and before another, and from what lies between two moments."""
+    curve, found = outcome.curve, dict.fromkeys(PORTFOLIO, ZERO)
+    start = outcome.sampler.start_equity if right - left == len(curve.times) else curve.dollars[left]
+    last = curve.dollars[right - 1]
+    found["startEquity"], found["endEquity"], found["portfolioTurnover"] = start, last, outcome.turnover_between(begin, end)
+    daily = outcome.daily_between(begin, end)
     if not start or len(daily) < 2:
         return found
-    found.update(_wins(profits, start))
-    found["totalNetProfit"] = equity[-1] / start - 1
-    found["compoundingAnnualReturn"] = _compounded(start, equity[-1], times[-1] - times[0])
-    rate = (outcome.summed_rates[right] - outcome.summed_rates[left]) / (right - left)
-    found.update(_risk([float(value) for value in daily], rate))
-    found["drawdown"], found["drawdownRecovery"] = _drawdown(times, equity)
+    found.update(_wins(outcome.profits_between(begin, end), start))
+    found["totalNetProfit"] = last / start - 1
+    found["compoundingAnnualReturn"] = _compounded(start, last, curve.times[right - 1] - curve.times[left])
+    found.update(_risk(daily, (outcome.summed_rates[right] - outcome.summed_rates[left]) / (right - left)))
+    found["drawdown"], found["drawdownRecovery"] = curve.drawdown(left, right)
     return found
 
 
@@ -340,20 +316,20 @@ def _compounded(start: Decimal, end: Decimal, seconds: int) -> Decimal:
     return of_double(base ** (1 / float(years)) - 1)
 
 
-def _risk(daily: list[float], rate: Decimal) -> dict[str, Decimal]:
+def _risk(daily: NDArray[np.float64], rate: Decimal) -> dict[str, Decimal]:
     """Ratios of daily returns, one a calendar day; the benchmark is worth nothing on every day."""
-    yearly = _variance(daily) * DAYS_A_YEAR
-    annual = of_double((sum(daily) / len(daily) + 1) ** DAYS_A_YEAR - 1)
+    of_a_day, newest = _variance(daily), daily[-DAYS_A_YEAR:]
+    yearly = of_a_day * DAYS_A_YEAR
+    annual = of_double((_mean_of(daily) + 1) ** DAYS_A_YEAR - 1)
     variance, tracking = of_double(yearly), of_double(math.sqrt(yearly))
     deviation = of_double(math.sqrt(float(variance)))
-    downside = of_double(math.sqrt(_variance([value for value in daily if value < 0]) * DAYS_A_YEAR))
+    downside = of_double(math.sqrt(_variance(daily[daily < 0]) * DAYS_A_YEAR))
     excess = float(annual) - float(rate)
-    newest = daily[-DAYS_A_YEAR:]
-    mean, sd = sum(newest) / len(newest), math.sqrt(_variance(newest))
+    mean, sd = _mean_of(newest), math.sqrt(of_a_day if len(newest) == len(daily) else _variance(newest))
     return {
         "sharpeRatio": of_double(excess / float(deviation)) if deviation else ZERO,
         "sortinoRatio": of_double(excess / float(downside)) if downside else ZERO,
-        "probabilisticSharpeRatio": of_double(_probabilistic_sharpe(np.array(daily), float(rate) / DAYS_A_YEAR)),
+        "probabilisticSharpeRatio": of_double(_probabilistic_sharpe(daily, float(rate) / DAYS_A_YEAR)),
         "annualStandardDeviation": deviation,
         "annualVariance": variance,
         "informationRatio": _bounded(quotient(annual, tracking)) if tracking else ZERO,
@@ -368,52 +344,45 @@ def _bounded(ratio: Decimal) -> Decimal:
     return ratio if abs(ratio) <= LARGEST else ZERO
 
 
-def _variance(values: Sequence[float]) -> float:
-    """Of a sample, 0 where it has none. In one pass, so that Lean's rounding noise is ours too: of an all but constant series
-    it is all there is."""
-    if len(values) < 2:
+def _variance(values: NDArray[np.float64]) -> float:
+    """Of a sample, 0 where it has none. As one pass would sum it up, so that Lean's rounding noise is ours too: of an all but
+    constant series it is all there is."""
+    count = len(values)
+    if count < 2:
         return 0.0
-    summed, squares = values[0], 0.0
-    for place in range(1, len(values)):
-        summed += values[place]
-        gap = (place + 1) * values[place] - summed
-        squares += gap * gap / ((place + 1.0) * place)
-    return squares / (len(values) - 1)
+    places = np.arange(1.0, count)
+    gaps = (places + 1) * values[1:] - np.cumsum(values)[1:]
+    return _sum_of(gaps * gaps / ((places + 1) * places)) / (count - 1)
+
+
+def _sum_of(values: NDArray[np.float64]) -> float:
+    """From the first to the last, as a loop adds; `np.sum` adds in pairs, and newer Pythons' `sum` compensates."""
+    return float(np.cumsum(values)[-1])
+
+
+def _mean_of(values: NDArray[np.float64]) -> float:
+    return _sum_of(values) / len(values)
 
 
 def _probabilistic_sharpe(daily: NDArray[np.float64], rate: float) -> float:
     """Bailey and López de Prado: the chance that the true ratio is above the benchmark's 1 a year. 0 where it has no value."""
     count = len(daily)
-    spread = daily.std()
-    if count < 4 or not spread:
+    mean = daily.mean()
+    centred = daily - mean
+    squares = centred * centred
+    summed = float(squares.sum())
+    if count < 4 or not summed:
         return 0.0
-    observed = float((daily.mean() - rate) / daily.std(ddof=1))
-    centred = (daily - daily.mean()) / spread
-    skew = float((centred**3).mean()) * math.sqrt(count * (count - 1)) / (count - 2)
-    excess = float((centred**4).mean()) - 3
+    spread = math.sqrt(summed / count)
+    observed = float(mean - rate) / math.sqrt(summed / (count - 1))
+    skew = float((squares * centred).mean()) / spread**3 * math.sqrt(count * (count - 1)) / (count - 2)
+    excess = float((squares * squares).mean()) / spread**4 - 3
     kurtosis = ((count + 1) * excess + 6) * (count - 1) / ((count - 2) * (count - 3))
     variance = (1 - skew * observed + (kurtosis - 1) / 4 * observed**2) / (count - 1)
     if variance < 0:
         return 0.0
     value = (observed - 1 / math.sqrt(DAYS_A_YEAR)) / math.sqrt(variance) if variance else 0.0
     return 0.5 * math.erfc(-value / math.sqrt(2))
-
-
-def _drawdown(times: list[int], equity: list[Decimal]) -> tuple[Decimal, Decimal]:
-    """The deepest fall from a peak over all equity samples, to three places, and the longest recovery in whole days."""
-    if len(equity) < 2:
-        return ZERO, ZERO
-    peak, peak_at, fell_at, deepest, longest = equity[0], times[0], None, ZERO, 0
-    for utc, value in zip(times, equity, strict=True):
-        if value >= peak:
-            if fell_at is not None:
-                longest, fell_at = max(longest, utc - fell_at), None
-            peak, peak_at = value, utc
-        elif peak:
-            deepest = min(deepest, value / peak - 1)
-            if fell_at is None:
-                fell_at = peak_at
-    return rounded(abs(deepest), 3), Decimal(longest // DAY)
 
 
 def _of_trades(trades: list[Trade]) -> dict[str, Decimal | int | str | None]:
@@ -468,74 +437,24 @@ def _of_trades(trades: list[Trade]) -> dict[str, Decimal | int | str | None]:
     return _in_order(of, span, (len(trades), len(won), len(lost)), durations, (most[0], most[1]), longest)
 
 
-def _of_many(trades: TradeColumns) -> dict[str, Decimal | int | str | None]:
-    """The same as columns."""
-    of = dict.fromkeys(MONEY_OF_TRADES, ZERO)
-    profit, count = trades.profit, len(trades.profit)
-    wins = profit > 0
-    won, lost = int(wins.sum()), int((~wins).sum())
+def _of_many(trades: Span) -> dict[str, Decimal | int | str | None]:
+    """The same from columns."""
+    count, won = trades.count, trades.won
+    lost = count - won
     if not count:
         return _of_trades([])
-    total = np.cumsum(profit)
-    before = total - profit
-    nothing = profit[:1] * 0
-    peak = np.maximum.accumulate(np.concatenate([nothing, total]))
-    best = np.maximum.accumulate(np.concatenate([nothing, before + trades.favorable]))[1:]
-    lengths = trades.exited - trades.entered
-    sums = {
-        "totalProfitLoss": profit.sum(), "totalProfit": profit[wins].sum(), "totalLoss": profit[~wins].sum(),
-        "largestProfit": profit.max(initial=0), "largestLoss": profit.min(initial=0),
-        "largestMAE": trades.adverse.min(initial=0), "largestMFE": trades.favorable.max(initial=0),
-        "maximumClosedTradeDrawdown": (total - peak[1:]).min(initial=0),
-        "maximumIntraTradeDrawdown": (before + trades.adverse - best).min(initial=0),
-        "maximumEndTradeDrawdown": trades.given_back.max(initial=0), "totalFees": trades.fees.sum(),
-    }
-    of |= {name: trades.dollars(whole) for name, whole in sums.items()}
-    for name, part, many in (("averageProfitLoss", profit, count), ("averageProfit", profit[wins], won),
-                             ("averageLoss", profit[~wins], lost), ("averageMAE", trades.adverse, count),
-                             ("averageMFE", trades.favorable, count)):
-        of[name] = quotient(trades.dollars(part.sum()), Decimal(many)) if many else ZERO
-    of["profitLossStandardDeviation"] = _root(*_squares(profit, trades))
-    of["profitLossDownsideDeviation"] = _root(*_squares(profit[~wins], trades))
+    of, sums = dict.fromkeys(MONEY_OF_TRADES, ZERO) | trades.extremes(), trades.sums()
+    for total, part in (("totalProfitLoss", "profit"), ("totalProfit", "gain"), ("totalLoss", "loss"), ("totalFees", "fees")):
+        of[total] = sums[part]
+    for mean, part, many in (("averageProfitLoss", "profit", count), ("averageProfit", "gain", won), ("averageLoss", "loss", lost),
+                             ("averageMAE", "adverse", count), ("averageMFE", "favorable", count)):
+        of[mean] = quotient(sums[part], Decimal(many)) if many else ZERO
+    distances, distances_lost = trades.distances()
+    of["profitLossStandardDeviation"] = _root(distances, count)
+    of["profitLossDownsideDeviation"] = _root(distances_lost, lost)
     _ratios(of, won, lost)
-    durations = [(_mean_of(part), _median_of(part)) for part in (lengths, lengths[wins], lengths[~wins])]
-    longest = _longest_fall(total > peak[:-1], ~wins, trades)
-    return _in_order(of, (int(trades.entered.min()), int(trades.exited.max())), (count, won, lost), durations,
-                     (_longest_run(wins), _longest_run(~wins)), longest)
-
-
-def _squares(values: NDArray[Any], trades: TradeColumns) -> tuple[Decimal, int]:
-    """The sum of squared distances from the mean, and how many they are."""
-    whole, count = values.tolist(), len(values)
-    distances = count * sum(map(int.__mul__, whole, whole)) - sum(whole) ** 2
-    return (WIDE.divide(Decimal(distances), count).scaleb(-2 * trades.places, context=WIDE) if count else ZERO), count
-
-
-def _mean_of(lengths: NDArray[np.int64]) -> str:
-    return duration(int(lengths.mean() * TICKS_A_SECOND) if len(lengths) else 0)
-
-
-def _median_of(lengths: NDArray[np.int64]) -> str:
-    """The upper one of the two in the middle."""
-    middle = len(lengths) // 2
-    return duration(int(np.partition(lengths, middle)[middle]) * TICKS_A_SECOND if len(lengths) else 0)
-
-
-def _longest_run(flags: NDArray[np.bool_]) -> int:
-    """The most that are true in a row."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
-
-
-def _longest_fall(peaks: NDArray[np.bool_], losses: NDArray[np.bool_], trades: TradeColumns) -> int:
-    """Seconds of the longest way from a peak of the summed profits through a loss to the next peak."""
-    at = np.flatnonzero(peaks)
-    if not len(at):
-        return 0
-    lost = np.cumsum(losses)[at]
-    since = np.concatenate([trades.entered[:1], trades.exited[at[:-1]]])
-    fell = np.diff(np.concatenate([[0], lost])) > 0
-    return int((trades.exited[at] - since)[fell].max(initial=0))
+    durations = [(duration(int(mean * TICKS_A_SECOND)), duration(median * TICKS_A_SECOND)) for mean, median in trades.lengths()]
+    return _in_order(of, trades.first_and_last(), (count, won, lost), durations, trades.in_a_row(), trades.longest_fall())
 
 
 def _mean(mean: Decimal, value: Decimal, count: int) -> Decimal:
@@ -609,18 +528,12 @@ def instant(utc: int) -> str:
     return f"{datetime.fromtimestamp(utc, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _between(points: Sequence[tuple[int, Decimal]], begin: int, end: int) -> list[Decimal]:
-    left = bisect.bisect_left(points, begin, key=lambda point: point[0])
-    right = bisect.bisect_left(points, end, key=lambda point: point[0])
-    return [value for _, value in points[left:right]]
-
-
 def _date(utc: int) -> date:
     return datetime.fromtimestamp(utc, UTC).date()
 
 
 def _seconds(day: date) -> int:
-    return (day.toordinal() - date(1970, 1, 1).toordinal()) * DAY
+    return (day.toordinal() - EPOCH) * DAY
 
 
 def _half_up(value: Decimal) -> Decimal:

@@ -14,60 +14,75 @@ from workbench.engines.embedded.security import Security
 MARKET_KINDS = (OrderType.MARKET, OrderType.MARKET_ON_OPEN)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sizes:
-    """The settings that sizing reads (`self.settings`)."""
+    """The settings that sizing reads (`self.settings`); `most` and `least` bound what a target may be, as a share of the value."""
 
     free_percentage: Decimal
     free_value: Decimal | None
     minimum_margin_percentage: Decimal
+    most: Decimal
+    least: Decimal
+
+    def free(self, value: Decimal) -> Decimal:
+        """Dollars of a portfolio's value that sizing leaves alone."""
+        return value * self.free_percentage if self.free_value is None else self.free_value
 
 
-def quantity_for(security: Security, weight: Decimal, account: Account, book: Book, sizes: Sizes) -> Decimal:
-    """Shares to trade so that the position's margin is that of `weight` × value, fees allowed for; 0 where too small."""
-    value = account.value
-    if value == 0 or security.price == 0:
-        return ZERO
-    free = value * sizes.free_percentage if sizes.free_value is None else sizes.free_value
-    share = weight * (value - free) / value / security.leverage
-    return quantity_to_share(security, share, value, account, book, sizes.minimum_margin_percentage)
+WHOLE = Sizes(ZERO, None, ZERO, ZERO, ZERO)        # everything may be used, and no change is too small
 
 
-def quantity_to_share(security: Security, share: Decimal, value: Decimal, account: Account, book: Book,
-                      minimum: Decimal = ZERO) -> Decimal:
-    """Shares to trade so that the position's margin is `share` of the account's value, fees allowed for.
+class Sizing:
+    """Sizes at one state of the account, of which what they share is made once. A fill or a later slice asks for a new one."""
 
-    0 where the margin would change by less than `minimum` of the value. Raises ArgumentException where the fee leaves no
-    quantity that fits.
-    """
-    target = share * value
-    if target == 0:
-        return -security.quantity
-    unit = security.price * security.initial
-    current = security.quantity * unit
-    if abs(target - current) < minimum * value and account.margin_remaining > 0:
-        return ZERO
-    last = None
-    while True:
-        quantity, margin = _amount(security, target, unit)
-        if quantity == 0:
+    __slots__ = ("_available", "_smallest_change", "_utc", "_value", "sizes")
+
+    def __init__(self, account: Account, book: Book, sizes: Sizes = WHOLE) -> None:
+        self.sizes, self._utc = sizes, book.run.utc
+        self._value = value = account.value
+        self._available = value - sizes.free(value)
+        self._smallest_change = sizes.minimum_margin_percentage * value if account.margin_remaining > ZERO else ZERO
+
+    def quantity_for(self, security: Security, weight: Decimal) -> Decimal:
+        """Shares to trade so that the position's margin is that of `weight` × value, fees allowed for; 0 where too small."""
+        if not self._value or not security.price:
             return ZERO
-        target = (value - market_fee(security, quantity, book.run.utc)) * share
-        if abs(margin) <= abs(target):
-            return quantity
-        if quantity == last:
-            raise ArgumentException(f"GetMaximumOrderQuantityForTargetBuyingPower failed to converge on the target margin for "
-                                    f"{security.symbol}: the fee leaves no quantity that fits")
-        last = quantity
+        return self.quantity_to_share(security, weight * self._available / self._value / security.leverage)
+
+    def quantity_to_share(self, security: Security, share: Decimal) -> Decimal:
+        """Shares to trade so that the position's margin is `share` of the account's value, fees allowed for.
+
+        0 where the margin would change by less than the settings' part of the value. Raises ArgumentException where the fee
+        leaves no quantity that fits.
+        """
+        target = share * self._value
+        if not target:
+            return -security.quantity
+        unit = security.price * security.initial
+        if abs(target - security.quantity * unit) < self._smallest_change:
+            return ZERO
+        last = None
+        while True:
+            quantity, margin = _amount(security, target, unit)
+            if not quantity:
+                return ZERO
+            target = (self._value - market_fee(security, quantity, self._utc)) * share
+            if abs(margin) <= abs(target):
+                return quantity
+            if quantity == last:
+                raise ArgumentException("GetMaximumOrderQuantityForTargetBuyingPower failed to converge on the target margin for "
+                                        f"{security.symbol}: the fee leaves no quantity that fits")
+            last = quantity
 
 
 def order_of_sending(targets: Sequence[tuple[Security, Decimal]], book: Book) -> list[tuple[Security, Decimal]]:
     """Reducing orders first, then by falling value. What is still working counts as held; a reversal does not reduce."""
-    def reduces(security: Security, quantity: Decimal) -> bool:
+    def rank(target: tuple[Security, Decimal]) -> tuple[bool, Decimal]:
+        security, quantity = target
         position = security.quantity + book.remaining(security)
-        return abs(position + quantity) < abs(position)
+        return abs(position + quantity) >= abs(position), -abs(security.price * quantity)
 
-    return sorted(targets, key=lambda pair: (not reduces(*pair), -abs(pair[0].price * pair[1])))
+    return sorted(targets, key=rank)
 
 
 def unordered(security: Security, quantity: Decimal, book: Book) -> Decimal:
@@ -77,11 +92,10 @@ def unordered(security: Security, quantity: Decimal, book: Book) -> Decimal:
 
 def _amount(security: Security, target: Decimal, unit: Decimal) -> tuple[Decimal, Decimal]:
     """Whole shares that bring the margin to `target` and not beyond, and that margin."""
-    rounding = ROUND_CEILING if target < 0 else ROUND_FLOOR
-    quantity = (-security.quantity + target / unit).to_integral_value(rounding)
-    margin = (security.quantity + quantity) * unit
-    while abs(margin) > abs(target) and (margin > 0) == (target > 0):
-        quantity += 1 if target < 0 else -1
-        margin = (security.quantity + quantity) * unit
+    held, is_short = security.quantity, target < ZERO
+    quantity = (-held + target / unit).to_integral_value(ROUND_CEILING if is_short else ROUND_FLOOR)
+    margin = (held + quantity) * unit
+    while abs(margin) > abs(target) and (margin > ZERO) == (target > ZERO):
+        quantity += 1 if is_short else -1
+        margin = (held + quantity) * unit
     return quantity, margin
-

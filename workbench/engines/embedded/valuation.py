@@ -96,12 +96,26 @@ class Valuation:
 
     def _weigh(self, session: int) -> None:
         """Quantity × factor of each holding as a whole number on the finest grid any of them needs, until a factor changes."""
+        if all(security.is_raw for security in self._plain) and self._weigh_shares():
+            return
         parts = [security.factor_at(session) for security in self._plain]
         self._until = min((until for _, until in parts), default=NEVER)
         weights = [security.quantity * factor for security, (factor, _) in zip(self._plain, parts, strict=True)]
         scale = min(map(_exponent, weights))
-        self._weights = [int(weight.scaleb(-scale)) for weight in weights]
-        self._exponent = scale - 4
+        self._take([int(weight.scaleb(-scale)) for weight in weights], scale)
+
+    def _weigh_shares(self) -> bool:
+        """The same where the factors are 1. False where shares are not whole."""
+        quantities = [security.quantity for security in self._plain]
+        weights = [int(quantity) for quantity in quantities]
+        if weights != quantities:
+            return False
+        self._until = NEVER
+        self._take(weights, 0)
+        return True
+
+    def _take(self, weights: list[int], scale: int) -> None:
+        self._weights, self._exponent = weights, scale - 4
         fits = sum(map(abs, self._weights)) * int(self._highest[self._places].max(initial=0)) < SAFE
         self._array = np.array(self._weights, dtype=np.int64) if fits else None
 
