@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import reduce
-from itertools import pairwise
+from itertools import pairwise, repeat
 from operator import itemgetter, mul
 from typing import Any, NamedTuple
 
@@ -22,7 +22,10 @@ from workbench.engines.embedded.orders import Event
 from workbench.engines.embedded.security import DailySecurity, Security
 from workbench.market.bars import SCALE
 
+TICK = Decimal("0.0001")        # of a price in a file
 UNITS = Decimal(1), Decimal("0.1"), Decimal("0.01")     # by the places that money is told with
+
+_new = tuple.__new__        # of a named tuple: its own call is half of what a trade costs
 
 
 class Path(NamedTuple):
@@ -294,32 +297,30 @@ def _one_by_one(security: DailySecurity, noted: list[Noted | Rescaled]) -> list[
 
 
 def _as_columns(security: DailySecurity, noted: list[Noted | Rescaled]) -> list[tuple[int, Trade]] | None:
-    """The same, all at once; None where prices or shares are not whole numbers of one basis."""
+    """The same, all at once; None where prices are not the file's, on one basis, or shares not whole."""
     columns = security.columns
     assert columns is not None
     moves = [one for one in noted if isinstance(one, Noted)]
     if len(moves) < len(noted) or not columns.is_raw:
         return None
-    prices, shares = ([one.event.fill_price * SCALE for one in moves], [one.event.fill_quantity for one in moves])
-    fills = Fills(*(np.array([int(one) for one in column], np.int64) for column in (
-        [security.row_at(one.place) for one in moves], prices, shares)))
-    if fills.price.tolist() != prices or fills.quantity.tolist() != shares:
+    prices, shares = [one.event.fill_price for one in moves], [one.event.fill_quantity for one in moves]
+    if not all(map(TICK.same_quantum, prices)) or not all(map(UNITS[0].same_quantum, shares)):
         return None
+    rows, ticks = [security.row_at(one.place) for one in moves], map(mul, prices, repeat(SCALE))
+    fills = Fills(*(np.array([*map(int, column)], np.int64) for column in (rows, ticks, shares)))
     found = match(fills, columns.bars.close)
     if found is None:
         return None
-    fees, paid = [normal(one.fee) for one in moves], [normal(one.event.fill_price) for one in moves]
+    fees, paid, at = [normal(one.fee) for one in moves], [*map(normal, prices)], [one.event.utc for one in moves]
+    orders, numbers = [one.order for one in moves], [one.number for one in moves]
     amounts = [map(mul, map(Decimal, money.number), map(UNITS.__getitem__, money.places))
                for money in (found.profit, found.adverse, found.favorable, found.given_back)]
-    closed: list[tuple[int, Trade]] = []
-    for entry, leave, opens, closes, is_long, quantity, profit, adverse, favorable, given_back in zip(
-            *found[:6], *amounts, strict=True):
-        first, last = moves[entry], moves[leave]
-        fee = (fees[entry] if opens else ZERO) + (fees[leave] if closes else ZERO)
-        closed.append((last.number, Trade(
-            security, first.event.utc, paid[entry], is_long, Decimal(quantity), last.event.utc, paid[leave], profit, fee, adverse,
-            favorable, given_back, (first.order,) if first.order == last.order else (first.order, last.order))))
-    return closed
+    return [(numbers[leave], _new(Trade, (
+        security, at[entry], paid[entry], is_long, quantity, at[leave], paid[leave], profit,
+        (fees[entry] if pays_entry else ZERO) + (fees[leave] if pays_exit else ZERO), adverse, favorable, given_back,
+        (orders[entry],) if orders[entry] == orders[leave] else (orders[entry], orders[leave]))))
+        for entry, leave, pays_entry, pays_exit, is_long, quantity, profit, adverse, favorable, given_back in zip(
+            *found[:5], map(Decimal, found.quantity), *amounts, strict=True)]
 
 
 def _at(price: Decimal) -> Path:
