@@ -29,7 +29,7 @@ from types import ModuleType
 from typing import Any
 
 from workbench.engines.config import layered, parameters_of, read_config
-from workbench.engines.embedded import imports, launcher, results, views
+from workbench.engines.embedded import forms, imports, launcher, views
 from workbench.engines.embedded.algorithm import QCAlgorithm
 from workbench.engines.embedded.backtest import Backtest
 from workbench.engines.embedded.book import Book, Request
@@ -309,16 +309,15 @@ class Files:
         events = self.run.book.events
         for day in sorted({f"{datetime.fromtimestamp(event.utc, UTC):%Y-%m-%d}" for event in events}):
             first = datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()
-            text = ",".join(results.event_json(event, self.id) for event in events if event.utc >= first)
+            text = ",".join(forms.event_lines([event for event in events if event.utc >= first], self.id))
             (self.folder / f"{self.id}-{day}-order-events.json").write_text(f"[{text}]")
 
     def _body(self, status: str, error: BaseException | None) -> dict[str, Any]:
         run = self.run
-        orders = {}
+        orders = json.loads("{" + ",".join(forms.order_lines(run.book.orders)) + "}")
         for order in run.book.orders:
-            told = json.loads(results.order_json(order))
-            told["brokerId"] = [str(run.book.broker_ids[order.id])] if order.id in run.book.broker_ids else []
-            orders[str(order.id)] = told
+            known = run.book.broker_ids.get(order.id)
+            orders[str(order.id)]["brokerId"] = [] if known is None else [str(known)]
         holdings = {str(s.symbol.id): {"a": float(s.average_price), "q": float(s.quantity), "p": float(s.price)}
                     for s in run.securities if s.quantity}
         cash = float(run.account.cash)

@@ -133,7 +133,10 @@ def check_today(calendar: Calendar, day: date, now: datetime) -> None:
     calendar.require(day)
     today = now.astimezone(NEW_YORK).date()
     if day != today:
-        remedy = f"decide for {today}: `workbench decide --date {today}`" if day < today else "it is executed on that day"
+        remedy = "it is executed on that day"
+        if day < today:
+            on = today if not calendar.covers(today) or calendar.is_session(today) else calendar.next(today)
+            remedy = f"decide for {on}: `workbench decide --date {on}`"
         raise BadInput(f"the decision is for {day}, and in New York it is {today}", remedy=remedy)
 
 
