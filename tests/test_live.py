@@ -157,6 +157,8 @@ def test_a_decision_is_for_today_in_new_york(trader):
     """Not for yesterday's session, nor for tomorrow's, nor for a day without one; late in the evening in Europe it is today."""
     with pytest.raises(BadInput, match="is for 2020-03-12, and in New York it is 2020-03-13; decide for 2020-03-13"):
         trader.prepare(now=MORNING + timedelta(days=1))
+    with pytest.raises(BadInput, match="in New York it is 2020-03-14; decide for 2020-03-16"):
+        trader.prepare(now=MORNING + timedelta(days=2))
     with pytest.raises(BadInput, match="it is executed on that day"):
         trader.prepare(now=MORNING - timedelta(days=1))
     with pytest.raises(NotASession, match="2020-03-14"):
