@@ -1,6 +1,7 @@
 """Paper and live, whole: a decision of today, traded once under a stand-in for Lean, and gone on with after every kind of end."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from gateway import CANCEL, serving
 from live_fixtures import MORNING, StandinBook, kill_nine, until
 from standin_fixtures import INVENTED, lean  # noqa: F401 (a fixture)
 
+import workbench as wb
 from workbench.engines.lean import find_lean
 from workbench.errors import (
     AlreadyClaimed,
@@ -24,6 +26,7 @@ from workbench.errors import (
     NotASession,
     OutcomeUnknown,
 )
+from workbench.market.bars import read_daily, write_daily
 from workbench.market.folder import Market
 from workbench.running import attempt, claims, live, records, recovery, safety, stopping
 from workbench.running.attempt import Executed
@@ -58,8 +61,6 @@ class Trader:
 
     @property
     def desk(self):
-        import workbench as wb
-
         return wb.Desk(settings=self.settings)
 
     def decide(self, weights=WEIGHTS, day=DAY, name="own"):
@@ -123,6 +124,42 @@ def test_a_decision_is_traded_on_paper(trader):
     assert filled == trader.held
     assert len(trader.broker["executions"]) == 3
     assert (done.folder / "differences.json").is_file()
+
+
+def test_a_day_is_judged_as_a_backtest_is(trader):
+    """At the session's close and its open, which the market tells, although the algorithm ended at half past nine; it all ties."""
+    run = trader.prepare()
+    trader.execute(run)
+    judged = trader.desk.reconcile(run.run_id)
+    day, = judged.dates
+
+    assert judged.failed == ()
+    assert day.deviation is not None
+    assert {row.arrival_source for row in day.rows} == {"open"}
+    assert day.end_equity == sum((held * price(trader, symbol) for symbol, held in trader.held.items()),
+                                 Decimal(trader.broker["cash"]))
+    assert trader.desk.report(run.run_id).stat().st_size > 100_000
+
+
+def test_before_the_days_prices_are_there_it_says_what_it_does_not_know(trader):
+    """No close, no deviation: nothing is valued at the price of half past nine."""
+    run = trader.prepare()
+    trader.execute(run)
+    market = shutil.copytree(INVENTED, trader.folder / "morning")
+    for path in (market / "equity" / "usa" / "daily").glob("*.zip"):
+        bars = read_daily(path)
+        write_daily(path, path.stem, bars.between(None, date(2020, 3, 11)))
+    judged = wb.Desk(settings=replace(trader.settings, market=market)).reconcile(run.run_id)
+    day, = judged.dates
+
+    assert (day.deviation, day.end_equity) == (None, None)
+    assert any("no mark" in reason for reason in day.reasons)
+    assert {row.symbol: row.filled for row in day.rows} == trader.held
+
+
+def price(trader, symbol, day=date(2020, 3, 12)):
+    """A raw close of the market's."""
+    return trader.market.close(trader.market.instrument(symbol, day), day)
 
 
 def test_what_was_traded_is_found_and_not_traded_again(trader):
@@ -205,8 +242,6 @@ def test_a_day_that_is_over_is_not_begun(trader):
 
 def test_prices_that_changed_since_the_decision_are_no_ground_to_trade_on(trader, tmp_path):
     """A market of other numbers, or one that was only half brought in."""
-    import shutil
-
     other = tmp_path / "market"
     shutil.copytree(INVENTED, other)
     daily = other / "equity" / "usa" / "daily"

@@ -1,37 +1,53 @@
 """From the store, the market and an engine's result to the evidence that a judgement looks at."""
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from workbench.errors import MissingPrice
 from workbench.judgement.evidence import Evidence
+from workbench.judgement.holdings import session_of
+from workbench.market.bars import SCALE
 from workbench.market.folder import Market
 from workbench.running import records
 from workbench.running.rebalance import find_executed
 from workbench.store import Store
+from workbench.words.event import Fill, MarkLine
+from workbench.words.identity import money
+from workbench.words.order import Order
 from workbench.words.run import Run
 
 Holdings = tuple[tuple[str, Decimal], ...]
+AUCTIONS = {"MOO": "open", "MOC": "close"}
 
 
 def gather(data: Path, store: Store, market: Market, run: Run) -> Evidence:
     """Everything heard of a run, with its decisions, params and the bars of what it traded.
 
     Of a backtest the attempt that counts is heard, of paper and live all of them: a restart goes on where the one before
-    ended. There the account's beginning is what the first journal opened with.
+    ended. There the account's beginning is what the first journal opened with, and what a session's open and close were is
+    the market's to say, once its bars are there: an algorithm that ends when its orders have ended does not see the close.
     """
     executed = find_executed(data, run)
     number = executed.attempt.attempt if run.mode == "backtest" else None
-    cash, holdings = (run.cash, ()) if run.mode == "backtest" else _at_the_start(store, run)
     snapshots = tuple(store.snapshot(snapshot_id) for snapshot_id in run.snapshot_ids)
     intents, _ = records.read_intents_file(records.run_folder(data, run.run_id) / "intents.json")
+    orders, fills = store.orders(run.run_id, attempt=number), store.fills(run.run_id, attempt=number)
+    marks, cash, holdings = store.marks(run.run_id, attempt=number), run.cash, Holdings()
+    if run.mode != "backtest":
+        cash, holdings = _at_the_start(store, run)
+        marks, fills = tuple(_at_the_close(market, marks)), tuple(_with_arrivals(market, fills, orders))
     return Evidence(
         run=run, attempt=executed.attempt.attempt, params=store.params(run.params_id), snapshots=snapshots, intents=intents,
         rebalances=store.rebalances(run.run_id, attempt=number), sized=store.sized(run.run_id, attempt=number),
-        cuts=store.cuts(run.run_id, attempt=number), orders=store.orders(run.run_id, attempt=number),
-        fills=store.fills(run.run_id, attempt=number), marks=store.marks(run.run_id, attempt=number),
+        cuts=store.cuts(run.run_id, attempt=number), orders=orders, fills=fills, marks=marks,
         corporate=store.corporate_actions(run.run_id, attempt=number), cash=cash, holdings=holdings,
-        end_equity=executed.outcome.end_equity,
+        end_equity=executed.outcome.end_equity if run.mode == "backtest" else None,
         bars={item.instrument_id: market.bars(market.instrument(item.symbol, snapshot.rebalance_date))
               for snapshot in snapshots for item in snapshot.items},
     )
@@ -45,3 +61,42 @@ def _at_the_start(store: Store, run: Run) -> tuple[Decimal, Holdings]:
     line = json.loads(min(opened, key=lambda event: event.attempt).line, parse_float=Decimal)
     return Decimal(line["cash"]), tuple((symbol, Decimal(shares)) for symbol, shares in sorted(line["holdings"].items()))
 
+
+def _at_the_close(market: Market, marks: Sequence[MarkLine]) -> Iterator[MarkLine]:
+    """The last mark of each session at that session's closes, with the account's value then; none where a close is not known."""
+    by_mark: dict[date, dict[tuple[int, int], list[MarkLine]]] = defaultdict(lambda: defaultdict(list))
+    for line in marks:
+        by_mark[session_of(line.occurred_at)][line.attempt, line.seq].append(line)
+    for day, told in sorted(by_mark.items()):
+        lines = told[max(told)]
+        try:
+            closes = [_price(market, line.symbol, day, "close") if line.quantity else line.close for line in lines]
+        except MissingPrice:
+            continue
+        equity = lines[0].cash + sum(((close or 0) * line.quantity for close, line in zip(closes, lines, strict=True)), Decimal(0))
+        for line, close in zip(lines, closes, strict=True):
+            yield replace(line, occurred_at=market.calendar.close(day), close=close, equity=money(equity))
+
+
+def _with_arrivals(market: Market, fills: Sequence[Fill], orders: Iterable[Order]) -> Iterator[Fill]:
+    """Fills of the auctions with the auction's price, where the engine could not know it yet (docs/contracts.md §8)."""
+    kinds = {(order.attempt, order.order_id): order.order_type for order in orders}
+    for fill in fills:
+        auction = AUCTIONS.get(kinds.get((fill.attempt, fill.order_id)) or "")
+        if fill.arrival_price is None and auction is not None:
+            with suppress(MissingPrice):        # the day's bars are not there yet: its shortfall is not split
+                price = _price(market, fill.symbol, session_of(fill.occurred_at), auction)
+                fill = replace(fill, arrival_price=price, arrival_source=auction)
+        yield fill
+
+
+def _price(market: Market, symbol: str, day: date, field: str) -> Decimal:
+    """The raw open or close of a session, in dollars. Raises `MissingPrice`."""
+    instrument = market.instrument(symbol, day)
+    if field == "close":
+        return market.close(instrument, day)
+    bars = market.bars(instrument)
+    row = bars.row(day)
+    if row is None:
+        raise MissingPrice(symbol, day)
+    return Decimal(int(bars.open[row])) / SCALE
