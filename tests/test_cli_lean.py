@@ -38,6 +38,26 @@ def test_a_backtest_by_lean_is_a_backtest(workbench):
     assert "Lean's own files" not in theirs.stderr
 
 
+def test_the_log_is_shown_as_it_is_written(workbench):
+    """Each line with its level; without the option, errors alone."""
+    done = workbench("run", "--until", UNTIL, "--engine", "lean", "--log")
+
+    assert "TRACE Engine.Main(): LEAN ALGORITHMIC TRADING ENGINE" in done.stderr
+    assert "Analysis Completed and Results Posted" in done.stderr
+
+
+def test_the_execute_notebook_has_the_same_choice(workbench):
+    """By Lean; and on paper it says which day the decision is for."""
+    done = workbench("notebook", "3_execute", "-p", "engine=lean", "-p", f"until={UNTIL}")
+    paper = workbench("notebook", "3_execute", "-p", "mode=paper", "-p", "engine=lean")
+    ran = json.loads(workbench("sql", "select engine, mode from runs", "--json").stdout)
+
+    assert done.returncode == 0, done.stderr
+    assert ran == [{"engine": "lean", "mode": "backtest"}]
+    assert paper.returncode == 5
+    assert "the decision is for 2020-06-01" in paper.stderr
+
+
 def test_two_engines_are_compared_in_one_command(workbench, tmp_path):
     """Every line of both journals; exit code 0 where they are equal; a page where one is wanted."""
     done = workbench("compare", "--until", UNTIL, "--html", str(tmp_path / "page.html"))

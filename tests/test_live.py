@@ -138,7 +138,9 @@ def test_a_day_is_judged_as_a_backtest_is(trader):
     assert {row.arrival_source for row in day.rows} == {"open"}
     assert day.end_equity == sum((held * price(trader, symbol) for symbol, held in trader.held.items()),
                                  Decimal(trader.broker["cash"]))
-    assert trader.desk.report(run.run_id).stat().st_size > 100_000
+    page = trader.desk.report(run.run_id).read_text(encoding="utf-8")
+    assert f"traded them on paper, on account {ACCOUNT}" in page
+    assert "A curve needs two sessions" in page
 
 
 def test_before_the_days_prices_are_there_it_says_what_it_does_not_know(trader):

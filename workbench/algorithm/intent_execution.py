@@ -305,15 +305,15 @@ class IntentExecution(QCAlgorithm):
         properties = self.default_order_properties.clone()
         if self.execution_params.time_in_force == "DAY":
             properties.time_in_force = TimeInForce.DAY
-        later = self.for_real       # nobody waits for the answer: it is heard, and meanwhile the next one goes
+        later = {"asynchronous": True} if self.for_real else {}     # nobody waits: it is heard, and meanwhile the next one goes
         if order_type == "MOO":
-            return self.market_on_open_order(symbol, quantity, later, tag=ref, order_properties=properties)
+            return self.market_on_open_order(symbol, quantity, tag=ref, order_properties=properties, **later)
         if order_type == "MOC":
-            return self.market_on_close_order(symbol, quantity, later, tag=ref, order_properties=properties)
+            return self.market_on_close_order(symbol, quantity, tag=ref, order_properties=properties, **later)
         if order_type == "LMT":
             assert limit is not None
-            return self.limit_order(symbol, quantity, float(limit), later, tag=ref, order_properties=properties)
-        return self.market_order(symbol, quantity, later, tag=ref, order_properties=properties)
+            return self.limit_order(symbol, quantity, float(limit), tag=ref, order_properties=properties, **later)
+        return self.market_order(symbol, quantity, tag=ref, order_properties=properties, **later)
 
     # Paper and live: one date, looked after from when Lean's clock runs until every order has ended.
 

@@ -39,6 +39,11 @@ def say_errors(line: "LogLine") -> None:
         say(line.text)
 
 
+def say_line(line: "LogLine") -> None:
+    """A line of an engine's log, with its moment and level."""
+    say(" ".join(filter(None, ("" if line.at is None else f"{line.at:%H:%M:%S}", line.level, line.text))))
+
+
 def say_differences(folder: Path) -> None:
     """Where Lean's own files and the journal do not agree, or could not be compared."""
     path = folder / "differences.json"

@@ -29,6 +29,7 @@ from workbench.cli.printing import (
     say,
     say_differences,
     say_errors,
+    say_line,
     show_parity,
     spinner,
     stdout,
@@ -97,6 +98,7 @@ def run(
     leave_working: Annotated[bool, typer.Option("--leave-working", help="Paper, live: let orders work on at the end.")] = False,
     supersede: Annotated[str | None, typer.Option(help="Paper, live: take the date over from this decision.")] = None,
     cash: Annotated[str | None, typer.Option(help="US dollars to start with.")] = None,
+    log: Annotated[bool, typer.Option("--log", help="Show the engine's log as it is written, not its errors only.")] = False,
     data: DataOption = None, market: MarketOption = None, as_json: JsonOption = False,
 ) -> None:
     """Trade recorded decisions: all up to a date in one backtest, or today's on paper or live. Asking again finds it or goes on."""
@@ -114,7 +116,7 @@ def run(
     shown = progress_bar("trading") if mode == "backtest" else spinner(f"{mode} trading; Ctrl-C cancels what works, and ends")
     with shown as progress:
         done = desk.execute(decisions, chosen, engine=engine, cash=money, mode=mode, account=account, progress=progress,
-                            hear=say_errors, supersede=supersede, leave_working=leave_working,
+                            hear=say_line if log else say_errors, supersede=supersede, leave_working=leave_working,
                             deadline=None if deadline is None else today_at(deadline))
     say(f"run {done.run.run_id}, attempt {done.attempt.attempt}" + (" (found: it had been run before)" if done.found else ""))
     say_differences(done.folder)

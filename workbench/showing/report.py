@@ -110,9 +110,9 @@ def _sentence(judged: Reconciliation, run: Run) -> str:
     span = f"on {len(days)} rebalance dates from {numerals.day(days[0])} to {numerals.day(days[-1])}"
     if len(days) == 1:
         span = f"on {numerals.day(days[0])}"
-    what = {"backtest": "in a backtest", "paper": "on paper", "live": "live"}[run.mode]
-    return (f"{run.strategy} decided its weights {span}, and the {run.engine} engine traded them {what} from "
-            f"{numerals.dollars(run.cash)} USD.")
+    what = {"backtest": "in a backtest", "paper": "on paper,", "live": "live,"}[run.mode]
+    begun = f"from {numerals.dollars(run.cash)} USD" if run.mode == "backtest" else f"on account {run.account}"
+    return f"{run.strategy} decided its weights {span}, and the {run.engine} engine traded them {what} {begun}."
 
 
 def _worst(dates: Sequence[Judged]) -> dict[str, Judged | None]:
