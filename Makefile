@@ -3,9 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Half as many again as there are cores: many tests wait for the processes that they start.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2)')
-
 # Without cached bytecode every import is three to four times slower, and so is every notebook.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -14,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/workbench demo
 
 test: check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n auto
 
 lab: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[lab]'
