@@ -22,7 +22,7 @@ import pytest
 from tests.standin_fixtures import give, make_lean
 from workbench import files
 from workbench.algorithm.journal import to_json
-from workbench.engines import base, contained, containers, lean
+from workbench.engines import base, container_signals, containers, lean
 from workbench.engines.config import Broker, Job, launcher_config, layered, read_config
 from workbench.engines.secrets import Secrets, private_config
 from workbench.errors import BadInput, MissingTool
@@ -503,7 +503,7 @@ def test_an_exit_code_of_a_signal_is_told_as_a_shell_does(machine):
     """The command's end is the end of what keeps it."""
     code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 
-    assert contained.main("docker", "none", [sys.executable, "-c", code]) == 128 + signal.SIGKILL
+    assert container_signals.main("docker", "none", [sys.executable, "-c", code]) == 128 + signal.SIGKILL
 
 
 @pytest.mark.parametrize("kind", ["launcher", "docker", "cli"])

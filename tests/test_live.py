@@ -24,6 +24,7 @@ from workbench.errors import (
     MissingPrice,
     NotArmed,
     NotASession,
+    NotRecorded,
     OutcomeUnknown,
 )
 from workbench.market.bars import read_daily, write_daily
@@ -231,6 +232,8 @@ def test_a_dry_run_is_no_attempt(trader):
     killed = safety.kill(trader.data, runs=None, why="a test", by="tester", contact=None, now=MORNING)
     safety.clear_stop(trader.data)
 
+    with pytest.raises(NotRecorded, match="attempt 1 queued"):
+        trader.desk.executed(run.run_id)
     assert killed == ()
     assert trader.execute(run).attempt.attempt == 2
     assert [one.state for one in records.attempts(trader.data, run.run_id)] == ["queued", "completed"]

@@ -54,6 +54,13 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
+def today() -> date:
+    """The day it is in New York."""
+    from workbench.market.calendar import NEW_YORK
+
+    return datetime.now(NEW_YORK).date()
+
+
 def today_at(text: str) -> datetime:
     """A moment of today in New York, from HH:MM."""
     from datetime import time as clock
@@ -61,7 +68,7 @@ def today_at(text: str) -> datetime:
     from workbench.market.calendar import NEW_YORK
 
     try:
-        return datetime.combine(datetime.now(NEW_YORK).date(), clock.fromisoformat(text), NEW_YORK)
+        return datetime.combine(today(), clock.fromisoformat(text), NEW_YORK)
     except ValueError:
         raise BadInput(f"{text!r} is not a time HH:MM", where="--deadline") from None
 

@@ -55,8 +55,8 @@ def kill(run_ids: Annotated[list[str] | None, typer.Argument(help="Runs (default
     done = safety.kill(settings.data, runs=run_ids or None, why=why, by=getpass.getuser(), now=datetime.now(UTC), wait=wait,
                        contact=live.reach(settings, settings.account))
     print_table([{"run_id": one.run_id, "attempt": one.attempt, "mode": one.mode, "account": one.account, "how": one.how,
-                  "ended": one.ended, "still open": ", ".join(order.order_ref for order in one.orders
-                                                              if order.state in ("working", "unknown", "foreign")),
+                  "ended": one.ended, "still open": ", ".join(order.order_ref or f"{order.quantity} {order.symbol}, not of this run"
+                                          for order in one.orders if order.state in ("working", "unknown", "foreign")),
                   "problem": one.problem} for one in done], as_json=as_json, title="" if done else "nothing was at work")
     if not all(one.clear for one in done):
         raise typer.Exit(1)

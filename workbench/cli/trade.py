@@ -18,6 +18,7 @@ from workbench.cli.app import (
     desk_of,
     number,
     pairs,
+    today,
     today_at,
 )
 from workbench.cli.printing import (
@@ -105,7 +106,7 @@ def run(
     desk = desk_of(data, market)
     if mode == "backtest" and until is None:
         raise BadInput("a backtest needs its last date", where="--until")
-    decisions = desk.decisions(strategy, until=until)
+    decisions = desk.decisions(strategy, until=until or today())       # only paper and live come here without one
     chosen = desk.params(params, **pairs(settings, "--set"))
     money = number(cash, "--cash") if cash else None
     if dry_run:

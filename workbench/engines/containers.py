@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench import files
 from workbench.algorithm.journal import to_json
-from workbench.engines import contained
+from workbench.engines import container_signals
 from workbench.engines.base import Engine, Start
 from workbench.engines.config import Job, layered
 from workbench.engines.secrets import is_private
@@ -59,8 +59,8 @@ def start_cli(engine: Engine, job: Job, config: Path) -> Start:
     if job.mode != "backtest":
         own = ["live", "deploy", str(project / job.algorithm.name), "--environment", str(given["environment"])]
         own += [] if job.at_broker else ["--live-cash-balance", f"USD:{job.cash:f}"]
-    command = (sys.executable, "-I", "-S", contained.__file__, docker, name, lean, *own, "--lean-config", str(root / "lean.json"),
-               "--output", str(root / "output"), "--image", image, "--no-update", "--extra-docker-config", inside)
+    command = (sys.executable, "-I", "-S", container_signals.__file__, docker, name, lean, *own,
+               "--lean-config", str(root / "lean.json"), "--output", str(root / "output"), "--image", image, "--no-update", "--extra-docker-config", inside)
     return Start(command=command, cwd=root, last_resort=((docker, "rm", "--force", name),),
                  private=(config, root / "lean.json") if is_private(config) else ())
 

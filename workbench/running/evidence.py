@@ -38,7 +38,8 @@ def gather(data: Path, store: Store, market: Market, run: Run) -> Evidence:
     snapshots = tuple(store.snapshot(snapshot_id) for snapshot_id in run.snapshot_ids)
     intents, _ = records.read_intents_file(records.run_folder(data, run.run_id) / "intents.json")
     orders, fills = store.orders(run.run_id, attempt=number), store.fills(run.run_id, attempt=number)
-    marks, cash, holdings = store.marks(run.run_id, attempt=number), run.cash, Holdings()
+    marks, cash = store.marks(run.run_id, attempt=number), run.cash
+    holdings: Holdings = ()
     if run.mode != "backtest":
         cash, holdings = _at_the_start(store, run)
         marks, fills = tuple(_at_the_close(market, marks)), tuple(_with_arrivals(market, fills, orders))

@@ -36,7 +36,7 @@ from workbench.running import claims, rebalance, records, recovery, safety, stop
 from workbench.running.attempt import Executed, Watch, configure, judge, supervise
 from workbench.running.records import Decisions
 from workbench.running.restart import Resume
-from workbench.running.safety import LONGEST, OWN_PAPER
+from workbench.running.safety import LONGEST
 from workbench.running.sent import working
 from workbench.running.stopping import Contact
 from workbench.settings import Settings
@@ -44,7 +44,7 @@ from workbench.store import Store
 from workbench.words import run as runs
 from workbench.words.intent import Intent
 from workbench.words.params import ExecutionParams
-from workbench.words.run import Attempt, Run
+from workbench.words.run import OWN_PAPER, Attempt, Run
 
 MODES = ("paper", "live")
 LEANS_CLIENT = 0            # the API client id of Lean's orders, and so the only one that can cancel them

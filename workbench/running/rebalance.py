@@ -94,8 +94,9 @@ def find_executed(data: Path, run: Run) -> Executed:
     """
     folder = records.run_folder(data, run.run_id)
     known = records.attempts(data, run.run_id)
-    if run.mode != "backtest" and known:
-        return judge(folder, run, known[-1])
+    started = [attempt for attempt in known if attempt.state != "queued"]
+    if run.mode != "backtest" and started:
+        return judge(folder, run, started[-1])
     for attempt in known:
         if attempt.state == "completed":
             return _completed(folder, run, attempt)

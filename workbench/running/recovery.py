@@ -19,9 +19,9 @@ from workbench.judgement.matching import Finding, Matching, match
 from workbench.running import repairs, restart
 from workbench.running.past import UNHEARD, Past, Sent, check_journals, read
 from workbench.running.repairs import Repair
-from workbench.running.restart import PAPER, Resume
+from workbench.running.restart import Resume
 from workbench.store import Store
-from workbench.words.run import Run
+from workbench.words.run import OWN_PAPER, Run
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,7 +45,7 @@ def look_back(data: Path, store: Store, run: Run, *, ask: Callable[[], BrokerVie
     lost = [sent for sent in past.ours if not sent.ended]
     repaired: tuple[Repair, ...] = ()
     not_asked = ""
-    if paper and run.account == PAPER:
+    if paper and run.account == OWN_PAPER:
         repaired = tuple(_died(past, sent) for sent in lost)
     elif past.ours:
         try:

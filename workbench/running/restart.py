@@ -16,9 +16,8 @@ from workbench.running.repairs import Repair
 from workbench.store import Store
 from workbench.words.event import SizedLine
 from workbench.words.identity import money
-from workbench.words.run import Run
+from workbench.words.run import OWN_PAPER, Run
 
-PAPER = "paper"                 # the account's name where Lean's own paper brokerage was the broker
 TRIED_AGAIN = ("stopped", "not_adopted", "not_cancelled")       # rules that held an order back, or spoke of one that was sent
 SAME_DESK = "r.strategy = $strategy and r.account = $account and r.mode = $mode"
 ZERO = Decimal(0)
@@ -64,7 +63,7 @@ def tell(data: Path, store: Store, run: Run, past: Past) -> Resume:
     for item in past.ours:
         n = item.order_ref.rpartition(".")[2]
         sent[item.order_intent_id] = max(sent.get(item.order_intent_id, 0), int(n) if n.isdecimal() else 0)
-    holdings, cash = _paper_account(store, run) if run.account == PAPER else ((), None)
+    holdings, cash = _paper_account(store, run) if run.account == OWN_PAPER else ((), None)
     return Resume(
         sized=sized, lines=_lines(data, store, run, past) if sized else (), sent=tuple(sorted(sent.items())),
         ledger=_ledger(store, run), refs=tuple(sorted(item.order_ref for item in past.ours)), holdings=holdings, cash=cash,

@@ -20,10 +20,10 @@ from workbench.errors import BadInput, NotArmed
 from workbench.running import stopping
 from workbench.running.stopping import Contact, Stopped
 from workbench.words.reading import read_fields
+from workbench.words.run import OWN_PAPER
 
 SCHEMA = "arming/1"
 STOP_SCHEMA = "stop/1"
-OWN_PAPER = "paper"                                 # Lean's own paper brokerage: no account at a broker
 ACCOUNT = re.compile(r"[A-Z]{1,3}[0-9]{3,12}")
 PAPER_ACCOUNT = re.compile(r"D[UF][A-Z]?[0-9]+")    # Interactive Brokers: a person's, and an advisor's
 LONGEST = Decimal(24)

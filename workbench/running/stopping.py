@@ -38,7 +38,6 @@ STOP_FILE = "stop.txt"
 TAG = "WORKBENCH_ATTEMPT"           # in the environment of every process of an attempt: the attempt's folder
 MODES = ("paper", "live")
 BACKTEST = b'"mode":"backtest"'     # most statuses: not even parsed, for a kill is in a hurry
-PROCESS_PAPER = "paper"             # the account of Lean's own paper brokerage, which lives in that process only
 POLL = 0.1
 WRITE_OUT = 5.0                     # seconds that a supervisor has, after its engine has ended, to say so itself
 CLOCKS = 2.0                        # seconds by which a file's and a process's clock may differ
@@ -314,7 +313,7 @@ def _heard(sent: Sent) -> Order:
 
 def _cancel(account: str, left: tuple[Sent, ...], contact: Contact | None, *, ended: bool) -> tuple[tuple[Order, ...], str]:
     """Cancel at the broker what is left, and look again; what became of each, and what could not be done."""
-    if account == PROCESS_PAPER:
+    if account == runs_words.OWN_PAPER:
         state, why = ("cancelled", "it worked in the process that ended") if ended else ("unknown", "its process goes on")
         return tuple(_as(sent, state, why) for sent in left), ""
     if contact is None:

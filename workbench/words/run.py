@@ -15,6 +15,7 @@ SCHEMA = "run/1"
 MODES = ("backtest", "paper", "live")
 STATES = ("queued", "running", "completed", "failed", "stopped", "abandoned")
 FINAL = ("completed", "failed", "stopped", "abandoned")
+OWN_PAPER = "paper"         # the account where Lean's own paper brokerage, which lives in Lean's process, is the broker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
