@@ -60,7 +60,8 @@ def start_cli(engine: Engine, job: Job, config: Path) -> Start:
         own = ["live", "deploy", str(project / job.algorithm.name), "--environment", str(given["environment"])]
         own += [] if job.at_broker else ["--live-cash-balance", f"USD:{job.cash:f}"]
     command = (sys.executable, "-I", "-S", container_signals.__file__, docker, name, lean, *own,
-               "--lean-config", str(root / "lean.json"), "--output", str(root / "output"), "--image", image, "--no-update", "--extra-docker-config", inside)
+               "--lean-config", str(root / "lean.json"), "--output", str(root / "output"), "--image", image, "--no-update",
+               "--extra-docker-config", inside)
     return Start(command=command, cwd=root, last_resort=((docker, "rm", "--force", name),),
                  private=(config, root / "lean.json") if is_private(config) else ())
 
