@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from json.encoder import encode_basestring as quote
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,20 +42,21 @@ def lean_status(text: Any, message: str = "") -> str:
 
 def to_json(value: Any) -> str:
     """Compact JSON with numbers as exact plain decimal text. Floats and unknown types raise TypeError: none belongs here."""
-    if value is None or isinstance(value, bool | int):
-        return json.dumps(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, datetime):
-        return f'"{instant(value)}"'
-    if isinstance(value, date):
-        return f'"{value.isoformat()}"'
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(str(k), ensure_ascii=False)}:{to_json(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(to_json, value)) + "]"
+    write = WRITERS.get(type(value))
+    if write is None:
+        write = next((write for kind, write in WRITERS.items() if isinstance(value, kind)), _refuse)
+    return write(value)
+
+
+def _object(value: Mapping[Any, Any]) -> str:
+    return "{" + ",".join([f"{quote(str(key))}:{to_json(item)}" for key, item in value.items()]) + "}"
+
+
+def _array(value: Iterable[Any]) -> str:
+    return "[" + ",".join(map(to_json, value)) + "]"
+
+
+def _refuse(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} {value!r} can't be written exactly; make it a Decimal or text first")
 
 
@@ -62,7 +64,9 @@ def plain(number: Decimal) -> str:
     """A finite Decimal as plain text without an exponent or trailing zeros; raises ValueError for NaN and infinity."""
     if not number.is_finite():
         raise ValueError(f"{number} is not finite")
-    text = format(number, "f")
+    text = str(number)
+    if "E" in text:
+        text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
@@ -70,9 +74,23 @@ def plain(number: Decimal) -> str:
 
 def instant(moment: datetime) -> str:
     """A moment as UTC text, `2020-03-02T14:00:00Z`; raises ValueError for one without a time zone."""
-    if moment.tzinfo is None or moment.utcoffset() is None:
-        raise ValueError(f"{moment} has no time zone")
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        if moment.tzinfo is None or moment.utcoffset() is None:
+            raise ValueError(f"{moment} has no time zone")
+        moment = moment.astimezone(UTC)
+    return moment.isoformat()[:-6] + "Z"
+
+
+def _quoted_instant(moment: datetime) -> str:
+    return f'"{instant(moment)}"'
+
+
+# By type, the commonest first where a value's own type is none of them; a datetime is a date and a flag an int.
+WRITERS: Mapping[type, Callable[[Any], str]] = {
+    str: quote, Decimal: plain, type(None): lambda _: "null", bool: lambda flag: "true" if flag else "false",
+    int: int.__repr__, datetime: _quoted_instant, date: lambda day: f'"{day.isoformat()}"', dict: _object, list: _array,
+    tuple: _array, Mapping: _object,
+}
 
 
 def new_york_to_utc(local: datetime) -> datetime:
