@@ -5,11 +5,13 @@ the same limits; the guard looks at what is really about to be sent, with what w
 An order that only reduces is refused only when its quantity makes no sense.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
+MINUTE = timedelta(minutes=1)
 ABSURD_SHARES = Decimal(10) ** 9        # Lean clamps 1e30 to its largest number and accepts it as an order
 
 
@@ -43,7 +45,8 @@ class Limits(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One order about to be sent. Quantities are signed shares, prices dollars, `now` a moment of any one clock.
+    """One order about to be sent. Quantities are signed shares, prices dollars, `now` a moment of any one clock
+    that only goes on.
 
     `reference` is the last known price on the same basis as `price` (for an intent: the decision price, with later
     splits and dividends applied); `lot_value` the dollars of one lot, by which rounding up may pass the gross limit.
@@ -77,7 +80,7 @@ class Guard:
         self.limits, self.equity, self.gross, self.loss = limits, equity, gross, loss
         self.traded = Decimal(0)
         self.slack = Decimal(0)
-        self.sent: list[datetime] = []
+        self.sent: deque[datetime] = deque()         # of the last minute, oldest first
 
     def check(self, order: Check) -> Refusal | None:
         """The first rule that refuses this order, or None. Nothing is remembered until `note` is called."""
@@ -150,11 +153,12 @@ class Guard:
         return Refusal(rule="max_turnover", detail=f"one-way turnover {turnover:.4f}, limit {limit}")
 
     def _rate(self, order: Check) -> Refusal | None:
-        limit = self.limits.max_orders_per_minute
-        recent = [moment for moment in self.sent if order.now - moment < timedelta(minutes=1)]
-        if limit is None or len(recent) < limit:
+        limit, sent = self.limits.max_orders_per_minute, self.sent
+        while sent and order.now - sent[0] >= MINUTE:
+            sent.popleft()
+        if limit is None or len(sent) < limit:
             return None
-        return Refusal(rule="max_orders_per_minute", detail=f"{len(recent)} orders in the last minute, limit {limit}")
+        return Refusal(rule="max_orders_per_minute", detail=f"{len(sent)} orders in the last minute, limit {limit}")
 
     def _loss(self, order: Check) -> Refusal | None:
         limit = self.limits.max_daily_loss

@@ -88,9 +88,9 @@ class IntentExecution(QCAlgorithm):
         if not good:
             raise ValueError(f"no usable intent in {self._required('execution-intent-path')}; {len(refused)} refused")
         self.left = self._read_resume()
-        self.assets: dict[str, Symbol] = {}
-        for name in sorted({intent.symbol for intent in good} | self.left.symbols):
-            self.assets[name] = self._add(name)
+        self.stocks: dict[str, Equity] = {name: self._add(name)
+                                          for name in sorted({intent.symbol for intent in good} | self.left.symbols)}
+        self.assets: dict[str, Symbol] = {name: stock.symbol for name, stock in self.stocks.items()}
         self.set_benchmark(lambda moment: 0)
         _check_identities((*good, *self.left.lines), self.assets)
 
@@ -110,6 +110,7 @@ class IntentExecution(QCAlgorithm):
         self.sent_refs = set(self.left.refs)
         self.ledger = defaultdict(Exact, self.left.ledger)      # what our own orders explain, in shares
         self.basis: dict[str, list[tuple[date, Exact, Exact]]] = defaultdict(list)
+        self.ages: dict[tuple[date, date], int] = {}
         self.delisting_warned: set[str] = set()
         self.reducing_refs: set[str] = set()
         self.guard: guard.Guard | None = None
@@ -594,7 +595,7 @@ class IntentExecution(QCAlgorithm):
 
         Here, not in the morning: a cancel between daily bars waits for the next slice, and may lose to a fill there.
         """
-        hours = self.securities[next(iter(self.assets.values()))].exchange.hours
+        hours = next(iter(self.stocks.values())).exchange.hours
         if hours.get_next_market_open(self.time, False).date() in self.closes:
             for ref, (_, ticket) in list(self.working.items()):
                 ticket.cancel(ref)
@@ -650,7 +651,7 @@ class IntentExecution(QCAlgorithm):
             self.may_send = False
             raise
 
-    def _add(self, name: str) -> Symbol:
+    def _add(self, name: str) -> Equity:
         rules = self.execution_params
         resolution = Resolution.MINUTE if rules.resolution == "minute" else Resolution.DAILY
         mode = DataNormalizationMode.RAW if rules.normalization == "raw" else DataNormalizationMode.ADJUSTED
@@ -659,7 +660,7 @@ class IntentExecution(QCAlgorithm):
             security.set_fee_model(BpsFee(float(rules.fee_bps)))
         if self.trading_mode == "backtest" and (rules.slippage_open_bps or rules.slippage_close_bps):
             security.set_slippage_model(OpenCloseSlippage(float(rules.slippage_open_bps), float(rules.slippage_close_bps)))
-        return security.symbol
+        return security
 
     def _order_types(self, day: date) -> set[str]:
         usual = self.execution_params.order_type
@@ -670,7 +671,7 @@ class IntentExecution(QCAlgorithm):
         return resume.read(_load(path)) if path else resume.Resume()
 
     def _close_of(self, day: date) -> datetime:
-        hours = self.securities[next(iter(self.assets.values()))].exchange.hours
+        hours = next(iter(self.stocks.values())).exchange.hours
         midnight = datetime(day.year, day.month, day.day)
         if not hours.is_date_open(midnight):
             raise ValueError(f"{day} is not a session of the exchange; no order can fill on it")
@@ -678,26 +679,31 @@ class IntentExecution(QCAlgorithm):
         return datetime(close.year, close.month, close.day, close.hour, close.minute)
 
     def _held(self, name: str) -> Exact:
-        return exact(self.portfolio[self.assets[name]].quantity)
+        return exact(self.stocks[name].holdings.quantity)
 
     def _price(self, name: str) -> Exact | None:
-        price = exact(self.securities[self.assets[name]].price)
+        price = exact(self.stocks[name].price)
         return price if price > 0 else None
 
     def _price_time(self, name: str) -> str | None:
-        last = self.securities[self.assets[name]].get_last_data()
+        last = self.stocks[name].get_last_data()
         return None if last is None else journal.instant(journal.new_york_to_utc(last.end_time))
 
     def _quote(self, name: str, day: date) -> sizing.Quote:
-        last = self.securities[self.assets[name]].get_last_data()
+        last = self.stocks[name].get_last_data()
         if last is None:
             return sizing.Quote(price=None)
-        hours, age = self.securities[self.assets[name]].exchange.hours, 0
-        step = last.end_time.date()
-        while step < day:
-            step += timedelta(days=1)
-            age += bool(hours.is_date_open(datetime(step.year, step.month, step.day)))
-        return sizing.Quote(price=self._price(name), age=age)
+        return sizing.Quote(price=self._price(name), age=self._sessions_between(last.end_time.date(), day))
+
+    def _sessions_between(self, first: date, last: date) -> int:
+        """Sessions after the first date, up to the last."""
+        if (first, last) not in self.ages:
+            hours, step, count = next(iter(self.stocks.values())).exchange.hours, first, 0
+            while step < last:
+                step += timedelta(days=1)
+                count += bool(hours.is_date_open(datetime(step.year, step.month, step.day)))
+            self.ages[first, last] = count
+        return self.ages[first, last]
 
     def _reference(self, intent: intents.Intent | None) -> Exact | None:
         """The decision price on the basis of the last known price. None where bases differ.
@@ -706,7 +712,7 @@ class IntentExecution(QCAlgorithm):
         """
         if intent is None or self.execution_params.normalization != "raw":
             return None
-        last = self.securities[self.assets[intent.symbol]].get_last_data()
+        last = self.stocks[intent.symbol].get_last_data()
         price = intent.decision_price
         for day, factor, per_share in self.basis[intent.symbol]:
             if intent.snapshot_date < day <= intent.rebalance_date:
@@ -724,7 +730,7 @@ class IntentExecution(QCAlgorithm):
 
     def _arrival(self, order: Order, name: str, filled: bool) -> tuple[Exact | None, str | None]:
         """The price when the order reached the market: the session's open or close, the minute's mid, else the bar's open."""
-        security = self.securities[self.assets[name]] if name in self.assets else None
+        security = self.stocks.get(name)
         if security is None or not filled or (self.for_real and not self._knows_arrival(order, security)):
             return None, None
         if order.type == OrderType.MARKET_ON_OPEN:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring as quote
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -49,7 +50,12 @@ def to_json(value: Any) -> str:
 
 
 def _object(value: Mapping[Any, Any]) -> str:
-    return "{" + ",".join([f"{quote(str(key))}:{to_json(item)}" for key, item in value.items()]) + "}"
+    return "{" + ",".join([f"{_key(str(key))}{(WRITERS.get(type(item)) or to_json)(item)}" for key, item in value.items()]) + "}"
+
+
+@lru_cache(maxsize=4096)
+def _key(name: str) -> str:
+    return f"{quote(name)}:"
 
 
 def _array(value: Iterable[Any]) -> str:
@@ -93,6 +99,7 @@ WRITERS: Mapping[type, Callable[[Any], str]] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def new_york_to_utc(local: datetime) -> datetime:
     """The UTC moment of a New York wall-clock time, by the United States' own rule (since 1987).
 
@@ -121,12 +128,13 @@ class Journal:
     """
 
     def __init__(self, path: str, *, run_id: str, attempt: int, live: bool, now: Callable[[], datetime]) -> None:
-        self.run_id, self.attempt, self.live, self.now = run_id, attempt, live, now
+        self.live, self.now = live, now
         self.seq = 0
         self.counts: dict[str, int] = {}
         self._unsealed = hashlib.sha256()
         self._since_seal = 0
         self._last_seal: str | None = None
+        self._begin = _beginning(run_id, attempt)
         self._one_at_a_time = threading.Lock()      # live, Lean schedules, and tells of orders, in threads of their own
         self._file: BinaryIO = Path(path).open("xb")      # noqa: SIM115 (open for as long as the algorithm runs)
 
@@ -157,13 +165,13 @@ class Journal:
     def _append(self, kind: str, occurred_at: datetime, fields: Mapping[str, Any]) -> tuple[str, str]:
         occurred = instant(occurred_at)
         clocks = occurred, instant(self.now()) if self.live else occurred
-        self._put(kind, _line(self.run_id, self.attempt, self.seq + 1, kind, clocks, to_json(fields)))
+        self._put(kind, _line(self._begin, self.seq + 1, kind, clocks, _object(fields)))
         return clocks
 
     def _seal(self, clocks: tuple[str, str]) -> None:
         digest, previous = self._unsealed.hexdigest(), self._last_seal
         self._unsealed = hashlib.sha256()
-        self._put("seal", _seal_line(self.run_id, self.attempt, self.seq + 1, clocks, digest, previous))
+        self._put("seal", _seal_line(self._begin, self.seq + 1, clocks, digest, previous))
         self._last_seal, self._since_seal = digest, 0
 
     def _put(self, kind: str, line: bytes) -> None:
@@ -174,15 +182,19 @@ class Journal:
         self._since_seal += 1
 
 
-def _line(run_id: str, attempt: int, seq: int, kind: str, clocks: tuple[str, str], fields: str) -> bytes:
+def _beginning(run_id: str, attempt: int) -> str:
+    """What each line of an attempt begins with, up to its number."""
+    return f'{{"schema":"{SCHEMA}","run_id":{to_json(run_id)},"attempt":{attempt},"seq":'
+
+
+def _line(beginning: str, seq: int, kind: str, clocks: tuple[str, str], fields: str) -> bytes:
     """One line's bytes. `fields` is the JSON object of what this kind alone has."""
-    head = (f'{{"schema":"{SCHEMA}","run_id":{to_json(run_id)},"attempt":{attempt},"seq":{seq},"kind":"{kind}",'
-            f'"occurred_at":"{clocks[0]}","recorded_at":"{clocks[1]}"')
+    head = f'{beginning}{seq},"kind":"{kind}","occurred_at":"{clocks[0]}","recorded_at":"{clocks[1]}"'
     return f"{head}}}\n".encode() if fields == "{}" else f"{head},{fields[1:]}\n".encode()
 
 
-def _seal_line(run_id: str, attempt: int, seq: int, clocks: tuple[str, str], digest: str, previous: str | None) -> bytes:
-    return _line(run_id, attempt, seq, "seal", clocks, to_json({"sha256": digest, "previous": previous}))
+def _seal_line(beginning: str, seq: int, clocks: tuple[str, str], digest: str, previous: str | None) -> bytes:
+    return _line(beginning, seq, "seal", clocks, to_json({"sha256": digest, "previous": previous}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +254,7 @@ def _expected_seal(before: Mapping[str, Any], seq: int, digest: str, previous: s
     """The bytes of a seal after the line `before`; none where that line lacks what every line has."""
     try:
         clocks = before["occurred_at"], before["recorded_at"]
-        return _seal_line(before["run_id"], before["attempt"], seq, clocks, digest, previous)
+        return _seal_line(_beginning(before["run_id"], before["attempt"]), seq, clocks, digest, previous)
     except (KeyError, TypeError):
         return b""
 

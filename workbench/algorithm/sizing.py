@@ -9,6 +9,7 @@ on the store's grid of 12 decimals.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Context, Decimal, localcontext
+from functools import lru_cache
 from typing import Any, Protocol
 
 ZERO = Decimal(0)
@@ -127,7 +128,15 @@ def exact(value: Any) -> Decimal:
 
     Raises ValueError for NaN and infinity: no quantity is ever made from them.
     """
-    number = Decimal(format(value, ".15g")) if isinstance(value, float) else Decimal(str(value))
+    return _exact(value) if isinstance(value, float) else _finite(Decimal(str(value)), value)
+
+
+@lru_cache(maxsize=8192)            # a price or a quantity is asked for several times for each order
+def _exact(value: float) -> Decimal:
+    return _finite(Decimal(format(value, ".15g")), value)
+
+
+def _finite(number: Decimal, value: Any) -> Decimal:
     if not number.is_finite():
         raise ValueError(f"{value!r} is not a finite number")
     return number.normalize() if number else ZERO

@@ -78,6 +78,9 @@ def _of_double(double: float) -> Decimal:
 
 def real(value: Decimal) -> float:
     """What Python gets of a C# decimal: .NET's own conversion, whose last digit is not always the nearest double's."""
+    plain = str(value)
+    if len(plain) <= 16:                # 15 digits and a point, or fewer: every way gives the nearest double
+        return float(plain)
     _, digits, exponent = value.as_tuple()
     if len(digits) <= 15 or not isinstance(exponent, int) or exponent >= 0:
         return float(value)
@@ -174,6 +177,7 @@ def missing(kind: type, owner: str, name: str) -> Exception:
     return AttributeError(f"{owner} has no attribute '{name}'")
 
 
+@cache
 def unknown(kind: type, name: str) -> bool:
     """Whether Lean has a member of this name and the class has not: setting it would change nothing, and nobody would say so."""
     spelling = snake(name)

@@ -187,6 +187,7 @@ class Equity(ClrOwner):
         self.symbol_properties = SymbolProperties()
         self.holdings = EquityHolding(security)
         self._fill_model: Any = EquityFillModel()
+        self._last: tuple[datetime, Decimal, TradeBar] | None = None    # the newest real bar, once asked for: its end and price
         self.buying_power_model = SecurityMarginModel(security.leverage)
 
     @property
@@ -302,8 +303,12 @@ class Equity(ClrOwner):
     def get_last_data(self) -> TradeBar | None:
         """The newest real bar, None before the first."""
         security = self._security
-        end = security.bar_end
-        return None if end is None else bar_of(security, security.bar_start, end, filled_forward=False)
+        end, price = security.bar_end, security.price
+        if end is None:
+            return None
+        if self._last is None or self._last[:2] != (end, price):        # a split changes the price between two bars
+            self._last = end, price, bar_of(security, security.bar_start, end, filled_forward=False)
+        return self._last[2]
 
     @overloaded
     def set_leverage(self, leverage: Any) -> None:

@@ -60,12 +60,12 @@ class SecurityIdentifier(ClrObject):
 class Symbol(ClrObject):
     """A security's name: equal to its ticker's text, hashed by its identifier."""
 
-    __slots__ = ("id", "value")
+    __slots__ = ("_hash", "id", "value")
 
     _resolve: ClassVar[Callable[[str], Any]]        # of the run's data folder
 
     def __init__(self, ticker: str, identifier: str) -> None:
-        self.value, self.id = ticker, SecurityIdentifier(identifier)
+        self.value, self.id, self._hash = ticker, SecurityIdentifier(identifier), hash(identifier)
 
     @staticmethod
     def create(ticker: str, security_type: SecurityType, market: str) -> "Symbol":
@@ -103,7 +103,7 @@ class Symbol(ClrObject):
         return isinstance(other, str) and other.upper() in (self.value, str(self.id))
 
     def __hash__(self) -> int:
-        return hash(self.id)
+        return self._hash
 
     def __lt__(self, other: "Symbol") -> bool:
         return self.value < other.value

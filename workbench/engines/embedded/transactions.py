@@ -45,7 +45,10 @@ class SecurityTransactionManager(ClrOwner):
         return memoizing("Order")(list(_chosen(map(view, self._run.book.orders), filter)))
 
     def get_open_orders(self, filter: Any = None) -> list[Order]:
-        return _chosen(map(view, self._run.book.open_orders()), self._accepts(filter))
+        if filter is None or callable(filter):
+            return _chosen(map(view, self._run.book.open_orders()), filter)
+        found = self._securities.find(filter)
+        return [] if found is None else [view(order) for order in self._run.book.open_orders(found)]
 
     def get_order_ticket(self, order_id: int) -> OrderTicket | None:
         orders = self._run.book.orders
