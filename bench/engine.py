@@ -4,8 +4,9 @@
 
 Each measurement is a whole process: start, imports, reading, running, writing. The embedded engine takes a Lean config file
 and writes its order events in full; cold, its market has just been written and nothing of it is in memory, warm, it was run
-on before. Rounds are interleaved, so that a slow minute of the machine is slow for all; a fixed loop, timed in each round,
-shows how much the machine itself wanders. Only ratios are to be believed.
+on before; with journal, it runs the algorithm that trades order intents on the same rebalances, which sizes, checks and keeps
+a journal of all it does. Rounds are interleaved, so that a slow minute of the machine is slow for all; a fixed loop, timed in
+each round, shows how much the machine itself wanders. Only ratios are to be believed.
 """
 
 import argparse
@@ -24,7 +25,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -35,11 +37,15 @@ from rich.console import Console
 from rich.table import Table
 
 from workbench import __version__
+from workbench.algorithm.journal import to_json
+from workbench.engines.base import ALGORITHM_FILE
+from workbench.engines.config import Job, launcher_config
 
 HERE = Path(__file__).parent
-OURS = ("workbench, cold", "workbench, warm")
+OURS = ("workbench, cold", "workbench, warm", "workbench, journal")
 SLOW = ("backtrader", "zipline", "nautilus")        # minutes each: they run in the first round alone
 AIMS = {"monthly500": 15.0, "daily100": 4.0}        # bt's run ÷ our whole process
+JOURNAL_AIM = 2.0                                   # the run with the journal ÷ the run without
 LIMIT = 600.0                                       # seconds after which a process is stopped
 
 
@@ -67,8 +73,9 @@ class Measured:
 
 # One measurement.
 
-def run_workbench(folder: Path, measured: Measured, *, cold: bool, keep: Path | None = None) -> None:
-    """The embedded engine on a config file. Cold, on a market written anew and with no cache of the user's."""
+def run_workbench(folder: Path, measured: Measured, *, cold: bool, journal: bool = False) -> None:
+    """The embedded engine on a config file. Cold, on a market written anew and with no cache of the user's; with `journal` by
+    the algorithm that trades order intents."""
     with tempfile.TemporaryDirectory() as name:
         work, market, caches = Path(name), folder / "market", folder / "caches"
         if cold:
@@ -76,8 +83,8 @@ def run_workbench(folder: Path, measured: Measured, *, cold: bool, keep: Path | 
             shutil.copytree(folder / "market", market)
             os.sync()
             forget(market)
-        config = configure(folder, market, work / "results")
-        (work / "lean.json").write_text(json.dumps(config))
+        config = configure_intents(folder, work) if journal else configure(folder, market, work / "results")
+        (work / "lean.json").write_text(to_json(config))
         seconds = timed([sys.executable, "-m", "workbench.engines.embedded", "--config", "lean.json"], work, measured,
                         XDG_CACHE_HOME=str(caches))[0]
         if seconds is not None:
@@ -85,8 +92,6 @@ def run_workbench(folder: Path, measured: Measured, *, cold: bool, keep: Path | 
             events = work / "results" / "bench-order-events.json"
             assert events.stat().st_size > 500 * orders, f"{events} does not hold two events an order"
             measured.take(seconds, run, orders)
-        if keep is not None:
-            shutil.copytree(work / "results", keep, dirs_exist_ok=True)
 
 
 def configure(folder: Path, market: Path, results: Path) -> dict[str, Any]:
@@ -97,6 +102,15 @@ def configure(folder: Path, market: Path, results: Path) -> dict[str, Any]:
         "algorithm-id": "bench", "data-folder": f"{market}/", "results-destination-folder": str(results),
         "close-automatically": True, "parameters": {key: str(value) for key, value in case.items()},
     }
+
+
+def configure_intents(folder: Path, work: Path) -> dict[str, Any]:
+    """The same for the algorithm of ours, with the case's rebalances as order intents."""
+    case = json.loads((folder / "case.json").read_text())
+    return launcher_config(Job(
+        mode="backtest", algorithm=ALGORITHM_FILE, algorithm_id="bench", data_folder=folder / "market", results=work / "results",
+        intents=folder / "intents.json", params=folder / "params.json", journal=work / "journal.jsonl", run_id="r0", attempt=1,
+        account="bench", start=date.fromisoformat(case["start"]), end=date.fromisoformat(case["end"]), cash=Decimal(case["cash"])))
 
 
 def run_peer(name: str, folder: Path, measured: Measured) -> None:
@@ -184,7 +198,7 @@ def measure(cases: tuple[Case, ...], engines: list[str], rounds: int, work: Path
                     continue
                 with say.status(f"{case.name}, round {number + 1} of {rounds}: {engine}"):
                     if engine in OURS:
-                        run_workbench(folder, measured, cold=engine == OURS[0])
+                        run_workbench(folder, measured, cold=engine == OURS[0], journal=engine == OURS[2])
                     else:
                         run_peer(engine, folder, measured)
         shutil.rmtree(folder)
@@ -236,11 +250,15 @@ def cpu() -> str:
 def verdicts(cases: tuple[Case, ...], found: dict[tuple[str, str], Measured]) -> Iterator[str]:
     """Each aim, and whether the warm median reaches it."""
     for case in cases:
-        ours, base = found.get((case.name, OURS[1])), found.get((case.name, "bt"))
-        if case.name in AIMS and ours and base and ours.seconds and base.runs:
+        ours, kept, base = (found.get((case.name, engine), Measured()) for engine in (*OURS[1:], "bt"))
+        if case.name in AIMS and ours.seconds and base.runs:
             ratio = statistics.median(base.runs) / statistics.median(ours.seconds)
             reached = "reached" if ratio >= AIMS[case.name] else "not reached"
             yield f"{case.name}: bt's run ÷ workbench = {ratio:.2f}, aim {AIMS[case.name]:.0f}: {reached}"
+        if case.name in AIMS and ours.runs and kept.runs:
+            ratio = statistics.median(kept.runs) / statistics.median(ours.runs)
+            reached = "reached" if ratio <= JOURNAL_AIM else "not reached"
+            yield f"{case.name}: the run with journal ÷ the run without = {ratio:.2f}, aim at most {JOURNAL_AIM:.0f}: {reached}"
 
 
 def profile(case: Case, work: Path, say: Console) -> None:

@@ -2,19 +2,25 @@
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from weights import ticker
+from weights import ticker, weights
 
 from workbench import files
+from workbench.algorithm.journal import to_json
 from workbench.market.bars import EQUITY, Bars, daily_path, write_daily
 from workbench.market.calendar import read_calendar, write_market_hours
 from workbench.market.corporate import FOREVER, MapFile, MapRow
+from workbench.market.folder import Market
 from workbench.market.sample import write_databases
+from workbench.words.identity import money
 
 FIRST, LAST = date(2012, 1, 3), date(2029, 12, 31)
 SEED = 20120103
@@ -35,7 +41,8 @@ class Case:
 
 
 def make_market(folder: Path, case: Case) -> None:
-    """Write a case: the Lean data folder `market`, the same closes and days as arrays, and the case itself."""
+    """Write a case: the Lean data folder `market`, the same closes and days as arrays, its rebalances as order intents, and the
+    case itself."""
     market = folder / "market"
     write_databases(market)
     write_market_hours(market)
@@ -52,6 +59,19 @@ def make_market(folder: Path, case: Case) -> None:
     np.save(folder / "days.npy", days)
     np.save(folder / "closes.npy", columns["close"])
     files.write(folder / "case.json", json.dumps({**asdict(case), "start": str(sessions[0]), "end": str(sessions[-1])}))
+    files.write(folder / "intents.json", to_json([*order_intents(Market(market), case, sessions, columns["close"])]))
+    files.write(folder / "params.json", to_json({"brokerage": "default"}))
+
+
+def order_intents(market: Market, case: Case, sessions: Sequence[date], closes: Numbers) -> Iterator[dict[str, Any]]:
+    """What is wanted, decided at every so many closes and traded at the next open, as the algorithm of ours reads it."""
+    stocks = [market.instrument(ticker(number), sessions[0]) for number in range(case.names)]
+    for rebalance, session in enumerate(range(0, case.sessions - 1, case.every)):
+        decided, traded = sessions[session], sessions[session + 1]
+        for number, (stock, share) in enumerate(zip(stocks, weights(rebalance, case.names), strict=True)):
+            yield {"schema": "intent/1", "order_intent_id": f"s{rebalance:016x}-{stock.symbol}", "symbol": stock.symbol,
+                   "instrument_id": stock.instrument_id, "weight": money(share), "snapshot_date": decided,
+                   "rebalance_date": traded, "decision_price": Decimal(int(closes[session, number])).scaleb(-4)}
 
 
 def random_columns(sessions: int, names: int) -> dict[str, Numbers]:

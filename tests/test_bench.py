@@ -87,15 +87,19 @@ def test_a_process_that_fails_is_told_and_not_timed(bench, tmp_path):
 
 
 def test_ratios_are_of_medians(bench):
-    """bt's whole process, and its run alone, to our whole process; an aim is judged by the latter."""
+    """bt's whole process, and its run alone, to our whole process, an aim being judged by the latter; and the run with a journal
+    to the run without."""
     engine, market = bench
     ours = engine.Measured(seconds=[1.0, 2.0, 9.0], runs=[0.5, 1.0, 8.0], orders=600)
     base = engine.Measured(seconds=[40.0, 41.0, 44.0], runs=[30.0, 31.0, 39.0], orders=500)
     case = market.Case(name="monthly500", names=500, sessions=2520, every=21)
-    found = {("monthly500", engine.OURS[1]): ours, ("monthly500", "bt"): base}
+    kept = engine.Measured(seconds=[4.0, 5.0], runs=[3.0, 3.2], orders=600)
+    found = {("monthly500", engine.OURS[1]): ours, ("monthly500", engine.OURS[2]): kept, ("monthly500", "bt"): base}
 
     assert engine.row(ours, base) == ["1.00", "2.00", "9.00", "1.00", "600", "300", "20.50", "15.50"]
-    assert list(engine.verdicts((case,), found)) == ["monthly500: bt's run ÷ workbench = 15.50, aim 15: reached"]
+    assert list(engine.verdicts((case,), found)) == [
+        "monthly500: bt's run ÷ workbench = 15.50, aim 15: reached",
+        "monthly500: the run with journal ÷ the run without = 3.10, aim at most 2: not reached"]
 
 
 def test_weights_are_the_same_for_all(bench, folder, case):
