@@ -145,14 +145,12 @@ class IntentExecution(QCAlgorithm):
     def _open(self) -> None:
         """The journal's first line, written with the first thing that happens: live, Lean loads cash and holdings only after
         `initialize`."""
-        self._write("opened", self.utc_time,
-                    versions={"python": platform.python_version(), "schema": journal.SCHEMA}, mode=self.trading_mode,
-                    account=str(self.get_parameter("account", "")), **({"resumed": self.left.sized} if self.for_real else {}),
-                    cash=exact(self.portfolio.cash),
-                    holdings={name: self._held(name) for name in self.assets if self._held(name)},
-                    **self.read_hashes, intents=sum(len(of_day) for of_day in self.intents_by_day.values()),
-                    rejected=[{"position": item.position, "symbol": item.symbol, "reason": item.reason}
-                              for item in self.refused])
+        self._write("opened", self.utc_time, {
+            "versions": {"python": platform.python_version(), "schema": journal.SCHEMA}, "mode": self.trading_mode,
+            "account": str(self.get_parameter("account", "")), **({"resumed": self.left.sized} if self.for_real else {}),
+            "cash": exact(self.portfolio.cash), "holdings": {name: self._held(name) for name in self.assets if self._held(name)},
+            **self.read_hashes, "intents": sum(len(of_day) for of_day in self.intents_by_day.values()),
+            "rejected": [{"position": item.position, "symbol": item.symbol, "reason": item.reason} for item in self.refused]})
 
     # The rebalance: size once, at the first moment of the day, then send each order type at its own.
 
@@ -303,18 +301,20 @@ class IntentExecution(QCAlgorithm):
             message=message)
 
     def _place(self, symbol: Symbol, quantity: int, order_type: str, limit: Exact | None, ref: str) -> OrderTicket:
-        properties = self.default_order_properties.clone()
+        options: dict[str, Any] = {"tag": ref}
+        if self.for_real:                   # nobody waits: it is heard, and meanwhile the next one goes
+            options["asynchronous"] = True
         if self.execution_params.time_in_force == "DAY":
+            options["order_properties"] = properties = self.default_order_properties.clone()
             properties.time_in_force = TimeInForce.DAY
-        later = {"asynchronous": True} if self.for_real else {}     # nobody waits: it is heard, and meanwhile the next one goes
         if order_type == "MOO":
-            return self.market_on_open_order(symbol, quantity, tag=ref, order_properties=properties, **later)
+            return self.market_on_open_order(symbol, quantity, **options)
         if order_type == "MOC":
-            return self.market_on_close_order(symbol, quantity, tag=ref, order_properties=properties, **later)
+            return self.market_on_close_order(symbol, quantity, **options)
         if order_type == "LMT":
             assert limit is not None
-            return self.limit_order(symbol, quantity, float(limit), tag=ref, order_properties=properties, **later)
-        return self.market_order(symbol, quantity, tag=ref, order_properties=properties, **later)
+            return self.limit_order(symbol, quantity, float(limit), **options)
+        return self.market_order(symbol, quantity, **options)
 
     # Paper and live: one date, looked after from when Lean's clock runs until every order has ended.
 
@@ -517,16 +517,17 @@ class IntentExecution(QCAlgorithm):
     def _hear_order(self, event: OrderEvent) -> None:
         if self.for_real:
             self._begin()
-        order = self.transactions.get_order_by_id(event.order_id)
-        ref = self.first_tags.setdefault(event.order_id, str(order.tag or ""))
-        name, message = str(event.symbol), str(event.message or "")
+        order_id, symbol = event.order_id, event.symbol
+        order = self.transactions.get_order_by_id(order_id)
+        ref = self.first_tags.setdefault(order_id, str(order.tag or ""))
+        name, message = str(symbol), str(event.message or "")
         status = journal.lean_status(event.status, message)
         filled = exact(event.fill_quantity)
         arrival, source = self._arrival(order, name, filled != 0)
         self.ledger[name] += filled if ref in self.sent_refs else _taken(self.ledger[name], filled)
         self._record(
-            "order", moment=event.utc_time, order_ref=ref, order_id=event.order_id, event_id=event.id,
-            broker_id=",".join(order.broker_id), exec_id=None, symbol=name, instrument_id=str(event.symbol.id),
+            "order", moment=event.utc_time, order_ref=ref, order_id=order_id, event_id=event.id,
+            broker_id=",".join(order.broker_id), exec_id=None, symbol=name, instrument_id=str(symbol.id),
             type=str(order.type), tif=self.execution_params.time_in_force, limit_price=_maybe(event.limit_price),
             stop_price=_maybe(event.stop_price), status=status, quantity=exact(event.quantity), fill_quantity=filled,
             fill_price=exact(event.fill_price) if filled else None,
@@ -629,14 +630,14 @@ class IntentExecution(QCAlgorithm):
                 self.error(f"after the journal was closed: {kind} {fields}")
                 return
             self._open_once()
-            self._write(kind, self.utc_time if moment is None else moment, **fields)
+            self._write(kind, self.utc_time if moment is None else moment, fields)
 
     def _open_once(self) -> None:
         if not self.opened:
             self.opened = True
             self._open()
 
-    def _write(self, kind: str, moment: datetime, **fields: Any) -> None:
+    def _write(self, kind: str, moment: datetime, fields: dict[str, Any]) -> None:
         """A line that can't be written stops all sending."""
         try:
             self.lines.write(kind, moment, **fields)

@@ -78,6 +78,7 @@ def plain(number: Decimal) -> str:
     return "0" if text in ("-0", "") else text
 
 
+@lru_cache(maxsize=256)             # a rebalance is hundreds of lines at one moment
 def instant(moment: datetime) -> str:
     """A moment as UTC text, `2020-03-02T14:00:00Z`; raises ValueError for one without a time zone."""
     if moment.tzinfo is not UTC:
