@@ -58,7 +58,7 @@ OWN = {
     "AlgorithmSettings": {"sizes", "free", "check"}, "UpdateOrderFields": {"check"},
     "DefaultBrokerageModel": {"refusal", "check", "brokerage"},
     "InteractiveBrokersBrokerageModel": {"refusal", "check", "brokerage"},
-    "SecurityManager": {"subscribe", "find"},
+    "SecurityManager": {"subscribe", "find"}, "CashAmount": {"to_string"},     # which Lean's has, and the stubs leave out
     "FuncDateRule": {"days"}, "FuncTimeRule": {"moments"}, "ScheduledEvent": {"skip_before", "step", "begin"},
     "ConstantFeeModel": {"exact_fee"}, "InteractiveBrokersFeeModel": {"exact_fee", "PER_SHARE", "LEAST", "MOST"},
     "NullSlippageModel": {"exact_slippage"}, "ConstantSlippageModel": {"exact_slippage"},

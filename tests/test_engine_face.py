@@ -424,7 +424,6 @@ def test_a_misspelt_setting_is_an_error(line, tmp_path, invented):
     ("self.securities[self.a].volatility_model = None", "Equity.volatility_model"),
     ("self.securities[self.a].SettlementModel = None", "Equity.SettlementModel"),
     ("self.portfolio.margin_call_model = None", "SecurityPortfolioManager.margin_call_model"),
-    ("MarketOnCloseOrder.submission_time_buffer = timedelta(minutes=10)", "MarketOnCloseOrder.submission_time_buffer"),
 ])
 def test_what_is_not_followed_can_not_be_set(line, named, tmp_path, invented):
     """A member of Lean's that this engine does not follow is refused when it is set, not passed over."""

@@ -28,8 +28,10 @@ from workbench.engines.embedded.clr import (
 )
 from workbench.engines.embedded.enums import (
     AccountType,
+    AlgorithmMode,
     BrokerageName,
     DataNormalizationMode,
+    DeploymentTarget,
     OrderStatus,
     OrderType,
     Resolution,
@@ -44,13 +46,13 @@ from workbench.engines.embedded.orders import Order, OrderTicket
 from workbench.engines.embedded.portfolio import SecurityPortfolioManager
 from workbench.engines.embedded.rules import DateRules, TimeRules
 from workbench.engines.embedded.schedule import FuncDateRule, FuncTimeRule, ScheduledEvent, moments_of
-from workbench.engines.embedded.securities import Equity, SecurityManager
+from workbench.engines.embedded.securities import Equity, SecurityManager, SubscriptionManager
 from workbench.engines.embedded.security import Security
 from workbench.engines.embedded.settings import AlgorithmSettings, UniverseSettings
-from workbench.engines.embedded.slices import Symbol, SymbolDictionary, TradeBar
+from workbench.engines.embedded.slices import Slice, Symbol, SymbolDictionary, TradeBar
 from workbench.engines.embedded.times_in_force import GoodTilDateTimeInForce, TimeInForce
 from workbench.engines.embedded.transactions import SecurityTransactionManager
-from workbench.engines.embedded.views import OrderProperties
+from workbench.engines.embedded.views import MarketOnCloseOrder, OrderProperties
 from workbench.errors import NotSupported
 
 CONVERTED_TO_OPEN = ("Warning: market orders submitted while the market is closed are automatically converted into MarketOnOpen "
@@ -63,7 +65,6 @@ NO_DATE = ("Warning: Good-Til-Date Time-In-Force is not supported for MOO and MO
 NO_LIQUIDATION = "Liquidate() is currently disabled by settings. To re-enable please set 'Settings.LiquidateEnabled' to true"
 NOT_ADDED = ("Warning: liquidate ignored symbol '{}' because it has not been added to the algorithm. Add the security before "
              "liquidating it.")
-CLOSE_BUFFER = timedelta(minutes=15, seconds=30)
 
 
 class PortfolioTarget(ClrObject):
@@ -148,6 +149,8 @@ class QCAlgorithm(ClrObject):
         self.name = "local"
         self.algorithm_id = ""
         self.live_mode = False
+        self.algorithm_mode, self.deployment_target = AlgorithmMode.BACKTESTING, DeploymentTarget.LOCAL_PLATFORM
+        self.subscription_manager = SubscriptionManager(self.securities)
         self.time_zone = NEW_YORK
         self._history = History(self)
         self._initializers = Initializers(run)
@@ -214,6 +217,11 @@ class QCAlgorithm(ClrObject):
     @property
     def end_date(self) -> datetime:
         return datetime.combine(self._run.end, time.max)
+
+    @property
+    def current_slice(self) -> Slice | None:
+        """What arrived last; None before the first slice."""
+        return self._run.slice
 
     @property
     def is_warming_up(self) -> bool:
@@ -420,7 +428,7 @@ class QCAlgorithm(ClrObject):
         if not run.warming_up and not run.hours.is_open(run.local):
             kind, warning = OrderType.MARKET_ON_OPEN, CONVERTED_TO_OPEN
         elif not run.warming_up and security.resolution is Resolution.DAILY:
-            late = run.hours.next_close(run.local) - run.local < CLOSE_BUFFER
+            late = run.hours.next_close(run.local) - run.local < MarketOnCloseOrder.submission_time_buffer
             kind, warning = OrderType.MARKET_ON_OPEN if late else OrderType.MARKET_ON_CLOSE, CONVERTED_TO_CLOSE
         ticket = self._submit(kind, security, quantity, asynchronous, tag, order_properties)
         if warning is not None and ticket._order.status is not OrderStatus.INVALID:

@@ -70,6 +70,7 @@ class Backtest:
         self.stopped: str | None = None
         self.runtime_error: BaseException | None = None
         self.error_context = ""
+        self.slice: Slice | None = None         # the newest
         self.closed_profits: list[tuple[int, Decimal]] = []
         self.tape = self.feed.tape([])
         self.account = Account(self.tape)
@@ -242,7 +243,7 @@ class Backtest:
             self._look_at_margin()
         if actions is not None:
             self._apply(actions)
-        arrived = self._slice(step)
+        arrived = self.slice = self._slice(step)
         if actions is not None:
             self._tell_actions(arrived)
         on_data = self._hooks.get("on_data")

@@ -20,19 +20,11 @@ from workbench.engines.embedded.enums import DataNormalizationMode, OrderRespons
 from workbench.engines.embedded.fill_models import proposals
 from workbench.engines.embedded.fills import Fill, Opening, Scene, fill
 from workbench.engines.embedded.models import BrokerageModel, fee_of, slippage_of
-from workbench.engines.embedded.orders import (
-    ACCEPTED,
-    TYPE_WORDS,
-    Event,
-    Order,
-    OrderResponse,
-    OrderTicket,
-    Quoted,
-    UpdateOrderFields,
-    number_text,
-)
+from workbench.engines.embedded.orders import TYPE_WORDS, Event, Order, OrderTicket, Quoted, number_text, trailing_text
+from workbench.engines.embedded.requests import ACCEPTED, OrderResponse, UpdateOrderFields
 from workbench.engines.embedded.security import Security
 from workbench.engines.embedded.times_in_force import TimeInForce
+from workbench.engines.embedded.views import MarketOnCloseOrder
 
 CENT, HUNDREDTH_OF_A_CENT = Decimal("0.01"), Decimal("0.0001")
 REFUSED_ID = -10
@@ -86,22 +78,25 @@ class Book:
 
     # What an algorithm asks for.
 
-    def submit(self, order: Order) -> OrderTicket:
-        """Place an order. One refused before it has an id gives a ticket with the status INVALID, and an error in the log."""
+    def submit(self, order: Order, *, checked: bool = True) -> OrderTicket:
+        """Place an order. One refused before it has an id gives a ticket with the status INVALID, and an error in the log;
+        one that is not `checked` goes as it is."""
         security = order.security
         order.quantity = order.quantity.to_integral_value(ROUND_DOWN)
-        problem = self._problem(order)
+        problem = self._problem(order) if checked else None
         if problem is not None:
             code, text = problem
             self.run.error(text)
             order.id, order.status = REFUSED_ID, OrderStatus.INVALID
             return OrderTicket(order, self, OrderResponse(code, text))
+        tag = order.tag or _usual_tag(order)
         if order.has_prices:
             self._round_prices(order)
         order.id = len(self.orders) + 1
         order.created, order.submitted = self.run.utc, _quoted(security)
         self.orders.append(order)
         ticket = self._tickets[order.id] = OrderTicket(order, self, ACCEPTED)
+        order.tag = tag
         if self._queue:
             self.drain()
         self._handle_submit(order)
@@ -231,14 +226,16 @@ class Book:
             return (codes.MARKET_ON_OPEN_NOT_ALLOWED_DURING_REGULAR_HOURS,
                     "Cannot submit a MarketOnOpen order while the market is open.")
         if order.type is OrderType.MARKET_ON_CLOSE and self._too_late_for_the_close():
+            hours, rest = divmod(int(MarketOnCloseOrder.submission_time_buffer.total_seconds()), 3600)
             return (codes.MARKET_ON_CLOSE_ORDER_TOO_LATE,
-                    "MarketOnClose orders must be placed within 00:15:30 before market close. Override this TimeSpan buffer by "
-                    "setting Orders.MarketOnCloseOrder.SubmissionTimeBuffer in QCAlgorithm.Initialize().")
+                    f"MarketOnClose orders must be placed within {hours:02}:{rest // 60:02}:{rest % 60:02} before market close. "
+                    "Override this TimeSpan buffer by setting Orders.MarketOnCloseOrder.SubmissionTimeBuffer in "
+                    "QCAlgorithm.Initialize().")
         return None
 
     def _too_late_for_the_close(self) -> bool:
         now, hours = self.run.local, self.run.hours
-        return hours.is_open(now) and (hours.next_close(now) - now).total_seconds() < 15.5 * 60
+        return hours.is_open(now) and hours.next_close(now) - now < MarketOnCloseOrder.submission_time_buffer
 
     def _round_prices(self, order: Order) -> None:
         """Raw prices are sent on the tick; adjusted ones are no market's prices and stay as they are."""
@@ -435,6 +432,11 @@ def _quoted(security: Security) -> Quoted:
     quote, last = security.quote, security.price
     bid, ask = (None, None) if quote is None else (quote.bid, quote.ask)
     return Quoted(last if bid is None else bid.close, last if ask is None else ask.close, last)
+
+
+def _usual_tag(order: Order) -> str:
+    """The tag that Lean gives an order without one."""
+    return f"Trailing Amount: {trailing_text(order)}" if order.type is OrderType.TRAILING_STOP else ""
 
 
 def _only_tag(fields: UpdateOrderFields) -> bool:

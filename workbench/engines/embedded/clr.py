@@ -155,7 +155,8 @@ class CLRMetatype(type):
     def __setattr__(cls, name: str, value: Any) -> None:
         if unknown(cls, name):
             raise NotSupported(f"{cls.__name__}.{name}")
-        super().__setattr__(name, value)
+        known = name[:1].isupper() and any(snake(name) in vars(base) for base in cls.__mro__)
+        super().__setattr__(snake(name) if known else name, value)
 
     def __repr__(cls) -> str:
         return f"<class '{cls.clr_name or f'{cls.__module__}.{cls.__qualname__}'}'>"
@@ -207,6 +208,9 @@ class ClrObject(metaclass=CLRMetatype):
 
     def __str__(self) -> str:
         return getattr(type(self).lean_type, "clr_name", None) or type(self).__name__
+
+    def to_string(self) -> str:
+        return str(self)
 
     def __repr__(self) -> str:
         kind = type(self)

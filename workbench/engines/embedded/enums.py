@@ -19,6 +19,14 @@ class MarketDataType(LeanEnum):
     BASE, TRADE_BAR, TICK, AUXILIARY, QUOTE_BAR, OPTION_CHAIN, FUTURES_CHAIN = range(7)
 
 
+class AlgorithmMode(LeanEnum):
+    LIVE, OPTIMIZATION, BACKTESTING, RESEARCH = range(4)
+
+
+class DeploymentTarget(LeanEnum):
+    CLOUD_PLATFORM, LOCAL_PLATFORM, PRIVATE_CLOUD_PLATFORM = range(3)
+
+
 class AccountType(LeanEnum):
     MARGIN, CASH = range(2)
 

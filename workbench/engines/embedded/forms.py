@@ -139,15 +139,16 @@ def order_lines(orders: Iterable[Order]) -> Iterator[str]:
         if written[-1] == "0":
             price = normal(price)
             written = number(price)
-        own = "".join(f"{part}," for part in _own_prices(order)) if kind._value_ not in PLAIN else ""
+        before, after = ("", "") if kind._value_ in PLAIN else _own_prices(order)
         created = instant(order.created)
         times = "" if order.last_fill is None else f'"lastFillTime":"{instant(order.last_fill)}",'
         if order.last_update is not None:
             times += f'"lastUpdateTime":"{instant(order.last_update)}",'
         if order.canceled is not None:
             times += f'"canceledTime":"{instant(order.canceled)}",'
-        yield (f'"{number_of}": {{{own}"type":{kind._value_},"id":{number_of},"contingentId":0,"brokerId":["{number_of}"],'
-               f'"symbol":{symbols[security]},"price":{written},"priceCurrency":"USD","time":"{created}","createdTime":"{created}",'
+        yield (f'"{number_of}": {{{before}"type":{kind._value_},{after}"id":{number_of},"contingentId":0,'
+               f'"brokerId":["{number_of}"],"symbol":{symbols[security]},"price":{written},"priceCurrency":"USD",'
+               f'"time":"{created}","createdTime":"{created}",'
                f'{times}"quantity":{number(quantity)},"status":{order.status._value_},'
                f'"tag":{json.dumps(order.tag, ensure_ascii=False) if order.tag else EMPTY},'
                f'"properties":{{"timeInForce":{_tif(order.tif)}}},"securityType":1,"direction":{direction_of(quantity)._value_},'
@@ -199,22 +200,25 @@ def _is_marketable(order: Order) -> bool:
     return order.limit >= order.submitted.ask if order.quantity > 0 else order.limit <= order.submitted.bid
 
 
-def _own_prices(order: Order) -> list[str]:
-    stop, limit, trigger = (None if price is None else number(price) for price in (order.stop, order.limit, order.trigger))
-    parts = []
-    if trigger is not None:
-        parts.append(f'"triggerPrice":{trigger}')
-    if order.type is OrderType.TRAILING_STOP:
-        parts.append(f'"trailingAmount":{number(order.trail)},"trailingAsPercentage":{json.dumps(order.trail_is_percent)}')
-    if stop is not None:
-        parts.append(f'"stopPrice":{stop}')
-    if order.type is OrderType.STOP_LIMIT:
-        parts.append(f'"stopTriggered":{json.dumps(order.touched)}')
-    if limit is not None:
-        parts.append(f'"limitPrice":{limit}')
-    if order.type is OrderType.LIMIT_IF_TOUCHED:
-        parts.append(f'"triggerTouched":{json.dumps(order.touched)}')
-    return parts
+def _own_prices(order: Order) -> tuple[str, str]:
+    """What an order has of its own, before its type and after: the members of Lean's classes as they are declared, then those of
+    the class that a class derives from."""
+    stop, limit, trigger = ("" if price is None else number(price) for price in (order.stop, order.limit, order.trigger))
+    touched = json.dumps(order.touched)
+    match order.type:
+        case OrderType.LIMIT:
+            return f'"limitPrice":{limit},', ""
+        case OrderType.STOP_MARKET:
+            return f'"stopPrice":{stop},', ""
+        case OrderType.STOP_LIMIT:
+            return f'"stopPrice":{stop},"stopTriggered":{touched},"limitPrice":{limit},', ""
+        case OrderType.TRAILING_STOP:
+            return (f'"trailingAmount":{number(order.trail)},"trailingAsPercentage":{json.dumps(order.trail_is_percent)},',
+                    f'"stopPrice":{stop},')
+        case OrderType.LIMIT_IF_TOUCHED:
+            return "", f'"triggerPrice":{trigger},"limitPrice":{limit},"triggerTouched":{touched},'
+        case _:
+            return "", ""
 
 
 def _tif(tif: TimeInForce) -> str:

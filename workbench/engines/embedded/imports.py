@@ -27,6 +27,7 @@ from workbench.engines.embedded import (
     object_store,
     orders,
     portfolio,
+    requests,
     rules,
     schedule,
     securities,
@@ -34,12 +35,13 @@ from workbench.engines.embedded import (
     slices,
     times_in_force,
     transactions,
+    utilities,
     views,
 )
 from workbench.engines.embedded.absent import Absent
 
-ROOMS = (algorithm, enums, exchange, fill_models, history, initializers, models, object_store, orders, portfolio, rules, schedule,
-         securities, settings, slices, times_in_force, transactions, views)
+ROOMS = (algorithm, enums, exchange, fill_models, history, initializers, models, object_store, orders, portfolio, requests, rules,
+         schedule, securities, settings, slices, times_in_force, transactions, utilities, views)
 ERRORS = ("ArgumentException", "InvalidOperationException", "KeyNotFoundException", "NullReferenceException")
 LAZY = {"np": "numpy", "pd": "pandas", "plt": "matplotlib.pyplot"}
 

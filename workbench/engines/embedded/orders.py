@@ -12,7 +12,6 @@ from workbench.engines.embedded.clr import (
     ZERO,
     ArgumentException,
     ClrObject,
-    ClrValues,
     InvalidOperationException,
     decimal,
     overloaded,
@@ -23,12 +22,18 @@ from workbench.engines.embedded.clr import (
 from workbench.engines.embedded.enums import (
     OrderDirection,
     OrderField,
-    OrderRequestStatus,
-    OrderRequestType,
     OrderResponseErrorCode,
     OrderStatus,
     OrderType,
     SecurityType,
+)
+from workbench.engines.embedded.requests import (
+    CancelOrderRequest,
+    OrderRequest,
+    OrderResponse,
+    SubmitOrderRequest,
+    UpdateOrderFields,
+    UpdateOrderRequest,
 )
 from workbench.engines.embedded.security import Security
 from workbench.engines.embedded.times_in_force import TimeInForce
@@ -160,129 +165,6 @@ class OrderFee(ClrObject):
 OrderFee.ZERO = OrderFee(CashAmount(0, "QCC"))
 
 
-class OrderResponse(ClrObject):
-    """The answer to a request about an order."""
-
-    def __init__(self, error_code: OrderResponseErrorCode = OrderResponseErrorCode.NONE, message: str | None = None) -> None:
-        self.error_code, self.error_message = error_code, message
-
-    @property
-    def is_success(self) -> bool:
-        return self.error_code is OrderResponseErrorCode.NONE
-
-    @property
-    def is_error(self) -> bool:
-        return not self.is_success
-
-    @property
-    def is_processed(self) -> bool:
-        return True
-
-    def __str__(self) -> str:
-        return "Success" if self.is_success else f"Error: {pascal(str(self.error_code))} - {self.error_message}"
-
-
-ACCEPTED = OrderResponse()
-
-
-class OrderRequest(ClrObject):
-    """Something asked about an order, and the answer to it."""
-
-    def __init__(self, order: Order, utc: int, response: OrderResponse, tag: str | None) -> None:
-        self._order, self._utc, self.response, self.tag = order, utc, response, tag
-
-    @property
-    def order_id(self) -> int:
-        return self._order.id
-
-    @property
-    def time(self) -> datetime:
-        return utc_time(self._utc)
-
-    @property
-    def status(self) -> OrderRequestStatus:
-        return OrderRequestStatus.PROCESSED if self.response.is_success else OrderRequestStatus.ERROR
-
-
-class SubmitOrderRequest(OrderRequest):
-    """What was asked for when the order was placed."""
-
-    def __init__(self, order: Order, response: OrderResponse, quantity: Decimal, limit: Decimal | None, stop: Decimal | None,
-                 trigger: Decimal | None, trail: Decimal, tag: str) -> None:
-        super().__init__(order, order.created, response, tag)
-        self._quantity, self._limit, self._stop, self._trigger, self._trail = quantity, limit, stop, trigger, trail
-        self.symbol, self.order_type, self.trailing_as_percentage = order.security.symbol, order.type, order.trail_is_percent
-        self.asynchronous = False
-        self.order_properties: Any = None           # set where an algorithm's call has given them
-
-    @property
-    def order_request_type(self) -> OrderRequestType:
-        return OrderRequestType.SUBMIT
-
-    @property
-    def security_type(self) -> SecurityType:
-        return SecurityType.EQUITY
-
-    @property
-    def quantity(self) -> float:
-        return real(self._quantity)
-
-    @property
-    def limit_price(self) -> float:
-        return real(self._limit or ZERO)
-
-    @property
-    def stop_price(self) -> float:
-        return real(self._stop or ZERO)
-
-    @property
-    def trigger_price(self) -> float:
-        return real(self._trigger or ZERO)
-
-    @property
-    def trailing_amount(self) -> float:
-        return real(self._trail)
-
-
-class UpdateOrderRequest(OrderRequest):
-    """A change that was asked for."""
-
-    def __init__(self, order: Order, utc: int, response: OrderResponse, fields: "UpdateOrderFields") -> None:
-        super().__init__(order, utc, response, fields.tag)
-        self.quantity, self.limit_price, self.stop_price = fields.quantity, fields.limit_price, fields.stop_price
-        self.trigger_price, self.trailing_amount = fields.trigger_price, fields.trailing_amount
-
-    @property
-    def order_request_type(self) -> OrderRequestType:
-        return OrderRequestType.UPDATE
-
-
-class CancelOrderRequest(OrderRequest):
-    """That the order be taken back."""
-
-    @property
-    def order_request_type(self) -> OrderRequestType:
-        return OrderRequestType.CANCEL
-
-
-class UpdateOrderFields(ClrValues):
-    """What an update is to change; what is not set stays."""
-
-    quantity: Any = None
-    limit_price: Any = None
-    stop_price: Any = None
-    trigger_price: Any = None
-    trailing_amount: Any = None
-    tag: str | None = None
-
-    def check(self) -> None:
-        """Raise for a field that is not of its kind: NoMatch, or ArgumentException for a number that is none."""
-        text(self.tag)
-        for value in (self.quantity, self.limit_price, self.stop_price, self.trigger_price, self.trailing_amount):
-            if value is not None:
-                decimal(value)
-
-
 class OrderTicket(ClrObject):
     """What an algorithm holds of an order it placed: follow it, change it, take it back."""
 
@@ -297,7 +179,7 @@ class OrderTicket(ClrObject):
 
     @property
     def submit_request(self) -> SubmitOrderRequest:
-        request = SubmitOrderRequest(self._order, self._response, *self._asked)
+        request = SubmitOrderRequest._of(self._order, self._response, *self._asked)
         request.asynchronous, properties = self._way
         request.order_properties = properties() if isinstance(properties, type) else properties
         return request
@@ -580,7 +462,7 @@ class OrderEvent(ClrObject):
         if event.stop is not None:
             parts.append(f"StopPrice: ${rounded_text(event.stop)}")
         if event.order.type is OrderType.TRAILING_STOP:
-            parts.append(f"TrailingAmount: {_trailing(event.order)}")
+            parts.append(f"TrailingAmount: {trailing_text(event.order)}")
         if event.order.trigger is not None:
             parts.append(f"TriggerPrice: ${rounded_text(event.order.trigger)}")
         if event.fee:
@@ -604,11 +486,12 @@ def _prices(order: Order) -> str:
     return {OrderType.LIMIT: f" at limit {limit}", OrderType.STOP_MARKET: f" at stop {stop}",
             OrderType.STOP_LIMIT: f" at stop {stop} limit {limit}",
             OrderType.LIMIT_IF_TOUCHED: f" at trigger {trigger} limit {limit}",
-            OrderType.TRAILING_STOP: f" at stop {stop}. Trailing amount: {_trailing(order)}"}.get(order.type, "")
+            OrderType.TRAILING_STOP: f" at stop {stop}. Trailing amount: {trailing_text(order)}"}.get(order.type, "")
 
 
-def _trailing(order: Order) -> str:
-    return f"{number_text(order.trail * 100)}%" if order.trail_is_percent else f"${number_text(order.trail)}"
+def trailing_text(order: Order) -> str:
+    """How far a trailing stop stays behind, in Lean's words: 0.05 of the price is `5.00%`."""
+    return f"{order.trail.normalize() * 100:f}%" if order.trail_is_percent else f"${number_text(order.trail)}"
 
 
 def rounded_text(value: Decimal) -> str:

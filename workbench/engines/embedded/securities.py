@@ -368,6 +368,33 @@ class Equity(ClrOwner):
         return str(self.symbol)
 
 
+class SubscriptionDataConfigService(ClrObject):
+    """What stocks are subscribed with, asked by symbol."""
+
+    def __init__(self, securities: "SecurityManager") -> None:
+        self._securities = securities
+
+    def get_subscription_data_configs(self, symbol: Any) -> list[SubscriptionDataConfig]:
+        found = self._securities.find(symbol)
+        return [] if found is None else list(found.face.subscriptions)
+
+
+class SubscriptionManager(ClrObject):
+    """`self.subscription_manager`: what all stocks are subscribed with, in order of subscription."""
+
+    def __init__(self, securities: "SecurityManager") -> None:
+        self._securities = securities
+        self.subscription_data_config_service = SubscriptionDataConfigService(securities)
+
+    @property
+    def subscriptions(self) -> Enumerable:
+        return Enumerable([config for face in self._securities.values() for config in face.subscriptions])
+
+    @property
+    def count(self) -> int:
+        return sum(1 for _ in self.subscriptions)
+
+
 class SecurityManager(ClrObject):
     """`self.securities`: subscribed stocks by symbol or ticker, in order of subscription."""
 

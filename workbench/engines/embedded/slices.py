@@ -36,9 +36,6 @@ class SecurityIdentifier(ClrObject):
         number = int(self._text.split(" ")[1], 36)
         return DAY_ZERO + timedelta(days=number // 10**14)
 
-    def to_string(self) -> str:
-        return self._text
-
     @property
     def market(self) -> str:
         return "usa"
@@ -90,9 +87,6 @@ class Symbol(ClrObject):
     @property
     def canonical(self) -> None:
         return None
-
-    def to_string(self) -> str:
-        return self.value
 
     def __str__(self) -> str:
         return self.value

@@ -1,12 +1,27 @@
 """`self.transactions`: the orders of the run as an algorithm asks after them."""
 
 from collections.abc import Callable
+from decimal import ROUND_DOWN
 from typing import TYPE_CHECKING, Any
 
+from workbench.engines.embedded import orders
 from workbench.engines.embedded.clock import utc_time
-from workbench.engines.embedded.clr import ZERO, ClrOwner, Enumerable, InvalidOperationException, memoizing, real, text
+from workbench.engines.embedded.clr import (
+    ZERO,
+    ClrOwner,
+    Enumerable,
+    InvalidOperationException,
+    KeyNotFoundException,
+    memoizing,
+    real,
+    text,
+)
 from workbench.engines.embedded.orders import OrderTicket
-from workbench.engines.embedded.views import Order, view
+from workbench.engines.embedded.requests import ACCEPTED, SubmitOrderRequest
+from workbench.engines.embedded.securities import NOT_ADDED
+from workbench.engines.embedded.times_in_force import TimeInForce
+from workbench.engines.embedded.views import Order, OrderProperties, view
+from workbench.errors import NotSupported
 
 if TYPE_CHECKING:
     from workbench.engines.embedded.backtest import Backtest
@@ -35,8 +50,8 @@ class SecurityTransactionManager(ClrOwner):
         return utc_time(self._run.utc)
 
     def get_order_by_id(self, order_id: int) -> Order | None:
-        orders = self._run.book.orders
-        return view(orders[order_id - 1]) if 0 < order_id <= len(orders) else None
+        known = self._run.book.orders
+        return view(known[order_id - 1]) if 0 < order_id <= len(known) else None
 
     def get_orders_by_brokerage_id(self, brokerage_id: str) -> list[Order]:
         return [found for found in map(view, self._run.book.orders) if brokerage_id in found.broker_id]
@@ -51,8 +66,8 @@ class SecurityTransactionManager(ClrOwner):
         return [] if found is None else [view(order) for order in self._run.book.open_orders(found)]
 
     def get_order_ticket(self, order_id: int) -> OrderTicket | None:
-        orders = self._run.book.orders
-        return self._run.book.ticket(orders[order_id - 1]) if 0 < order_id <= len(orders) else None
+        known = self._run.book.orders
+        return self._run.book.ticket(known[order_id - 1]) if 0 < order_id <= len(known) else None
 
     def get_order_tickets(self, filter: Any = None) -> Enumerable:
         return memoizing("OrderTicket")(_chosen(map(self._run.book.ticket, self._run.book.orders), filter))
@@ -62,6 +77,25 @@ class SecurityTransactionManager(ClrOwner):
 
     def get_open_orders_remaining_quantity(self, filter: Any = None) -> float:
         return real(sum((ticket._order.quantity - ticket._order.filled for ticket in self._open_tickets(filter)), ZERO))
+
+    def add_order(self, request: SubmitOrderRequest) -> OrderTicket:
+        """Place the order of a request, as it is: none of the checks of `market_order` and its like are made."""
+        run, security = self._run, self._securities.find(request.symbol)
+        if security is None:
+            raise KeyNotFoundException(NOT_ADDED.format(request.symbol))
+        if run.warming_up or not request._quantity.to_integral_value(ROUND_DOWN):
+            raise NotSupported("transactions.add_order during warm-up, or of no shares")
+        properties = request.order_properties
+        order = orders.Order(request.order_type, security, request._quantity, request.tag or "",
+                      TimeInForce.GOOD_TIL_CANCELED if properties is None else properties.time_in_force, request._utc)
+        for name, value in request._prices.items():
+            setattr(order, name, value)
+        ticket = run.book.submit(order, checked=False)
+        ticket._way = request.asynchronous, properties if properties is not None else OrderProperties
+        request._order, request.response = order, ACCEPTED
+        return ticket
+
+    process_request = add_order
 
     def cancel_open_orders(self, symbol: Any = None, tag: str | None = None) -> list[OrderTicket]:
         """Take back all open orders, under a tag that says when; or those of one symbol, under the tag given."""

@@ -1,6 +1,6 @@
 """Orders as an algorithm is told of them, one class for each type, and the properties it may give an order."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from workbench.engines.embedded import orders
@@ -148,6 +148,9 @@ class MarketOnOpenOrder(Order):
 
 class MarketOnCloseOrder(Order):
     """At the next close."""
+
+    DEFAULT_SUBMISSION_TIME_BUFFER = timedelta(minutes=15, seconds=30)
+    submission_time_buffer = DEFAULT_SUBMISSION_TIME_BUFFER         # so long before the close one may be sent; for all of a process
 
 
 class LimitOrder(Order):
