@@ -1,0 +1,194 @@
+"""Orders against Lean's published ones: for its demonstration algorithms Lean publishes a hash over all orders, every member of
+each of them, as its writer puts them. What those algorithms do is done here in words of our own, on Lean's sample data; an equal
+hash says that every order is equal, to the last character.
+"""
+
+import hashlib
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.engine_fixtures import Ran, run_source
+from workbench.engines.embedded.decimals import number, smart
+
+PRICES = ("price", "limitPrice", "stopPrice", "triggerPrice", "trailingAmount")
+
+HEAD = """from AlgorithmImports import *
+
+class Published(QCAlgorithm):
+    def initialize(self):
+        self.set_start_date({start})
+        self.set_end_date({end})
+"""
+
+WEEK = {"start": "2013, 10, 7", "end": "2013, 10, 11"}
+
+ALL_IN = HEAD + """
+        self.add_equity("SPY", Resolution.{resolution})
+
+    def on_data(self, data):
+        if not self.portfolio.invested:
+            self.set_holdings("SPY", 1)
+"""
+
+BY_STEPS = HEAD + """
+        self.add_equity("SPY", Resolution.MINUTE)
+
+    def on_data(self, data):
+        if not self.portfolio.invested:
+            for share in (0.1, 0.2, 0.3, 1):
+                self.set_holdings("SPY", share)
+"""
+
+TO_AND_FRO = HEAD + """
+        self.names = [self.add_equity(name, Resolution.MINUTE, Market.USA, False, 1).symbol for name in ("SPY", "IBM")]
+
+    def on_data(self, data):
+        first, second = reversed(self.names) if self.portfolio.invested else self.names
+        self.set_holdings([PortfolioTarget(first, 0.8), PortfolioTarget(second, 0.2)])
+"""
+
+IN_FORCE = HEAD + """
+        self.add_equity("SPY", Resolution.MINUTE)
+        self.sent = False
+
+    def on_data(self, data):
+        if self.sent:
+            return
+        self.sent = True
+        until = TimeInForce.GOOD_TIL_DATE(datetime(2013, 10, 10))
+        for lasts, far, near in ((TimeInForce.GOOD_TIL_CANCELED, 100, 160), (TimeInForce.DAY, 140, 180), (until, 100, 160)):
+            self.default_order_properties.time_in_force = lasts
+            self.limit_order("SPY", 10, far)
+            self.limit_order("SPY", 10, near)
+"""
+
+BEFORE_THE_CLOSE = HEAD + """
+        self.add_equity("SPY", Resolution.MINUTE)
+        MarketOnCloseOrder.submission_time_buffer = timedelta(minutes=10)
+        self.schedule.on(self.date_rules.today, self.time_rules.at(17, 0), lambda: self.market_on_close_order("SPY", 2))
+        self.minutes = [(15, 49), (15, 51)]         # in time, and too late
+
+    def on_data(self, data):
+        if (self.time.hour, self.time.minute) in self.minutes:
+            self.minutes.remove((self.time.hour, self.time.minute))
+            self.market_on_close_order("SPY", 2)
+"""
+
+TRAILING = HEAD + """
+        self.add_equity("SPY", Resolution.MINUTE)
+        self.bought = self.sold = None
+
+    def on_data(self, data):
+        if self.bought is None:
+            self.bought = self.trailing_stop_order("SPY", 100, 2, False)
+        elif self.sold is None and self.portfolio.invested:
+            self.sold = self.trailing_stop_order("SPY", -100, 0.5, False)
+"""
+
+TOUCHED = HEAD + """
+        self.add_equity("SPY", Resolution.MINUTE)
+        self.ticket = None
+
+    def on_data(self, data):
+        if not data.contains_key("SPY"):
+            return
+        sign = 1 if self.time.day < 9 else -1
+        if not self.transactions.get_open_orders():
+            self.sign, price = sign, data["SPY"].price
+            self.ticket = self.transactions.add_order(SubmitOrderRequest(
+                OrderType.LIMIT_IF_TOUCHED, SecurityType.EQUITY, "SPY", sign * 10, 0, price - sign, price - 0.25 * sign,
+                self.utc_time, f"LIT - Quantity: {{sign * 10}}"))
+        elif self.ticket is not None and self.ticket.quantity == 1:
+            self.transactions.cancel_open_orders()
+            self.ticket = None
+        elif self.ticket is not None:
+            left = int(self.ticket.quantity - self.sign)
+            self.ticket.update_quantity(left, f"LIT - Quantity: {{left}}")
+            trigger = self.ticket.get(OrderField.TRIGGER_PRICE)
+            self.ticket.update_trigger_price(Extensions.round_to_significant_digits(trigger, 5))
+"""
+
+ALL_TYPES = HEAD + """
+        self.asset = self.add_equity("SPY", Resolution.DAILY)
+        self.kinds = CircularQueue[OrderType]([
+            OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.MARKET_ON_OPEN,
+            OrderType.MARKET_ON_CLOSE, OrderType.TRAILING_STOP])
+        self.kinds.circle_completed += self.turn
+        self.month, self.shares, self.tickets = -1, 100, []
+
+    def turn(self, sender, event):
+        self.shares = -self.shares
+
+    def on_data(self, data):
+        if not data.bars.contains_key("SPY"):
+            return
+        if self.time.month != self.month:
+            self.month, bar, buys = self.time.month, data["SPY"], self.shares > 0
+            kind = self.kinds.dequeue()
+            stop = 1.025 * bar.high if buys else 0.975 * bar.low
+            limit = 0.975 * stop if buys else 1.025 * stop
+            if kind == OrderType.LIMIT:
+                limit = 0.975 * bar.low if buys else 1.025 * bar.high
+            self.tickets.append(self.transactions.add_order(SubmitOrderRequest(
+                kind, SecurityType.EQUITY, "SPY", self.shares, stop, limit, 0, 0.01, True, self.utc_time, str(int(kind)))))
+            return
+        ticket, day = self.tickets[-1], self.time.day
+        if ticket.status is OrderStatus.FILLED:
+            return
+        asked, sign, fields = len(ticket.update_requests), math.copysign(1, ticket.quantity), UpdateOrderFields()
+        if 8 < day < 14:
+            if asked == 0:
+                fields.quantity, fields.tag = ticket.quantity + math.copysign(10, self.shares), f"Change quantity: {{day}}"
+                ticket.update(fields)
+        elif 13 < day < 20:
+            if asked == 1:
+                fields.limit_price = self.asset.price * (1 - 0.005 * sign)
+                if ticket.order_type != OrderType.TRAILING_STOP:
+                    fields.stop_price = self.asset.price * (1 + 0.005 * sign)
+                fields.tag = f"Change prices: {{day}}"
+                ticket.update(fields)
+        elif asked == 2:
+            ticket.cancel(f"{{day}} and is still open!")
+"""
+
+PUBLISHED = {
+    "all in, by minutes": (ALL_IN.format(resolution="MINUTE", **WEEK), 1, "3da9fa60bf95b9ed148b95e02e0cfc9e"),
+    "all in, by days": (ALL_IN.format(resolution="DAILY", start="2013, 10, 8", end="2013, 10, 17"), 1,
+                        "70f21e930175a2ec9d465b21edc1b6d9"),
+    "in four steps": (BY_STEPS.format(start="2013, 10, 7", end="2013, 10, 8"), 4, "23bf9784138d7f8f43acb295647943cc"),
+    "to and fro": (TO_AND_FRO.format(**WEEK), 11, "14d509658aa542a210a3d6d41c05cd22"),
+    "times in force": (IN_FORCE.format(**WEEK), 6, "a0588650916ed396fb5793375118e7b3"),
+    "before the close": (BEFORE_THE_CLOSE.format(start="2013, 10, 7", end="2013, 10, 8"), 2, "105d3eb1a9b673ce88238a93a63d6d08"),
+    "trailing stops": (TRAILING.format(**WEEK), 2, "d56bac89a568c3a45cac595e69a35875"),
+    "touched limits, updated": (TOUCHED.format(**WEEK), 75, "70e29c5d9168728385ee48b92f2ef56c"),
+    "all types, updated": (ALL_TYPES.format(start="2013, 1, 1", end="2015, 1, 1"), 24, "290d228f253e9cf8b6d7de194664ce55"),
+}
+
+
+@pytest.mark.parametrize(("source", "orders", "published"), PUBLISHED.values(), ids=PUBLISHED.keys())
+def test_orders_are_leans_to_the_last_character(source, orders, published, tmp_path, golden_sample):
+    """As many orders, and the hash that Lean publishes."""
+    ran = run_source(tmp_path, source, data=golden_sample)
+    written = written_orders(ran)
+
+    assert ran.exit_code == 0, ran.console
+    assert len(written) == orders
+    assert hashlib.md5(",".join(written).encode()).hexdigest() == published
+
+
+def written_orders(ran: Ran) -> list[str]:
+    """Each order's JSON as Lean hashes it: without spaces, prices rounded for people, the value made of the rounded price."""
+    text = (ran.results / f"{ran.algorithm_id}.json").read_text()
+    orders: dict[str, dict[str, Any]] = json.loads(text, parse_float=Decimal)["orders"]
+    for order in orders.values():
+        order |= {name: smart(order[name]) for name in PRICES if name in order}
+        order["value"] = order["quantity"].to_integral_value() * order["price"]
+    return [_plain(orders[key]) for key in sorted(orders, key=int)]
+
+
+def _plain(order: dict[str, Any]) -> str:
+    marked = json.dumps(order, separators=(",", ":"), ensure_ascii=False, default=lambda value: f"#{number(value)}#")
+    return marked.replace('"#', "").replace('#"', "")
