@@ -58,6 +58,7 @@ class Feed:
 
     def __init__(self, folder: Path, hours: Hours, note_request: Callable[[str, bool], None]) -> None:
         self.folder, self.hours, self.note_request = folder, hours, note_request
+        self._mappings: dict[str, MapFile] = {}             # by ticker
         self.map_files: dict[int, MapFile] = {}
         self.factor_files: dict[int, FactorFile] = {}
         self._fill_forward_counts = np.empty(0, dtype=np.int64)
@@ -153,7 +154,10 @@ class Feed:
         return Tape([self.hours.open_of(day) for day in sessions], [self.hours.close_of(day) for day in sessions])
 
     def _mapping(self, ticker: str) -> MapFile:
-        return read_map(self._auxiliary("map_files", ticker))
+        known = self._mappings.get(ticker)
+        if known is None:
+            known = self._mappings[ticker] = read_map(self._auxiliary("map_files", ticker))
+        return known
 
     def _auxiliary(self, kind: str, ticker: str) -> Path:
         return self.folder / "equity" / "usa" / kind / f"{ticker.lower()}.csv"
