@@ -341,6 +341,8 @@ def _by_symbol(names: Sequence[str], title: str, **more: Any) -> dict[str, Any]:
                      hovermode="closest", barmode=more.pop("barmode", "relative"))
     layout["yaxis"] = _axis(None, showgrid=False, type="category", categoryorder="array", categoryarray=list(names),
                             autorange="reversed", zeroline=False)
+    if len(names) > MOST_SYMBOLS:           # plotly leaves room in proportion above and below, which is too much of many rows
+        layout["yaxis"] |= {"autorange": False, "range": [len(names) - 0.4, -0.6]}
     layout["xaxis"] = _axis(title, side="bottom", **more)
     return layout
 

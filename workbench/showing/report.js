@@ -76,6 +76,7 @@
     const marks = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;", "=": "&#61;" };
     return text.replace(/[&<>"'=]/g, (mark) => marks[mark]);
   }
+  function grouped(count) { return String(count).replace(/\B(?=(\d{3})+$)/g, ","); }
   function compare(first, second, numbers) {
     if (first === second) return 0;
     if (first === "") return 1;                     // what is not known stands last, whichever way it is sorted
@@ -114,12 +115,12 @@
       return;
     }
     if (mine !== turn) return;                      // something else was asked for meanwhile
-    output.textContent = rows.length + " of " + every + " rows";
+    output.textContent = grouped(rows.length) + " of " + grouped(every) + " rows";
     if (long) {
       all("tbody.order", table).forEach((element) => element.remove());
       further.hidden = rows.length <= most;
       further.querySelector("button").onclick = () => find(most + PAGE);
-      if (rows.length > most) output.textContent += "; the first " + most + " are shown";
+      if (rows.length > most) output.textContent += "; the first " + grouped(most) + " are shown";
       rows = rows.slice(0, most);
     } else {
       const hits = new Set(rows);
