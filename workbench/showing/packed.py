@@ -45,11 +45,11 @@ class Standing:
     every: int
 
     def __str__(self) -> str:
-        trouble = f"the {STANDING} largest of {self.trouble:,} that were" if self.trouble > STANDING else "all that were"
+        trouble = f", and the {STANDING} largest of {self.trouble:,} that were" if self.trouble > STANDING else ", and all that were"
         if not self.trouble:
-            trouble = "no other, for none was"
-        return (f"{len(self.intents):,} of {self.every:,} rows stand here: of each date the {self.share} that cost or gained most, "
-                f"and {trouble} refused, capped, not filled, late or not known.")
+            trouble = ". None was"
+        return (f"{len(self.intents):,} of {self.every:,} rows stand here: of each date the {self.share} that cost or gained most"
+                f"{trouble} refused, capped, not filled, late or not known.")
 
 
 def choose(dates: Sequence[Judged], late: Container[str]) -> Standing:
