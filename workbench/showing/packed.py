@@ -45,9 +45,9 @@ class Standing:
     every: int
 
     def __str__(self) -> str:
-        trouble = f", and the {STANDING} largest of {self.trouble:,} that were" if self.trouble > STANDING else ", and all that were"
-        if not self.trouble:
-            trouble = ". None was"
+        trouble = ", and all that were" if self.trouble else ". None was"
+        if self.trouble > STANDING:
+            trouble = f", and the {STANDING} largest of {self.trouble:,} that were"
         return (f"{len(self.intents):,} of {self.every:,} rows stand here: of each date the {self.share} that cost or gained most"
                 f"{trouble} refused, capped, not filled, late or not known.")
 
