@@ -68,7 +68,9 @@ def test_the_rows_that_matter_stand_in_the_page(traded, html):
     late = {fill.order_intent_id for fill in traded.judged.late}
     troubled = [row for one in dates for row in one.rows if packed.in_trouble(row, late)]
 
-    assert f"{len(standing)} of {NAMES * len(dates):,} rows stand here: of each date the {share} that cost" in Page(html).text
+    words = f"{len(standing)} of {NAMES * len(dates):,} rows stand here: of each date the {share} that cost, gained or left"
+
+    assert words in Page(html).text
     assert any(row.rules for row in troubled)
     assert any(row.unfilled for row in troubled)
     assert len(standing & {row.order_intent_id for row in troubled}) >= min(packed.STANDING, len(troubled))

@@ -48,8 +48,9 @@ class Standing:
         trouble = ", and all that were" if self.trouble else ". None was"
         if self.trouble > STANDING:
             trouble = f", and the {STANDING} largest of {self.trouble:,} that were"
-        return (f"{len(self.intents):,} of {self.every:,} rows stand here: of each date the {self.share} that cost or gained most"
-                f"{trouble} refused, capped, not filled, late or not known.")
+        share = f"the {self.share} that cost, gained or left unfilled most" if self.share > 1 else "the largest"
+        return (f"{len(self.intents):,} of {self.every:,} rows stand here: of each date {share}{trouble} refused, "
+                "capped, not filled, late or not known.")
 
 
 def choose(dates: Sequence[Judged], late: Container[str]) -> Standing:

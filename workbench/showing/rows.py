@@ -58,33 +58,49 @@ COLUMNS = ["date", "symbol", "status", *ORDER.cells]
 
 def cell(text: str, kind: str) -> str:
     """A number's cell; of the kind `c`, a cost, what is below zero is a gain."""
-    shown, tab, digits = text.partition("\t")
+    told, tab, digits = text.partition("\t")
     if not tab:
-        return f'<td class="n{"" if shown == numerals.NOTHING else " unknown"}" data-v="">{shown}</td>'
+        return f'<td class="n{"" if told == numerals.NOTHING else " unknown"}" data-v="">{told}</td>'
     if digits == SAME:
-        digits = _digits(shown)
+        digits = _digits(told)
     gain = " gain" if kind == "c" and digits.startswith("-") else ""
-    return f'<td class="n{gain}" data-v="{digits}" title="{digits}">{shown}</td>'
+    return f'<td class="n{gain}" data-v="{digits}" title="{digits}">{told}</td>'
 
 
-@lru_cache(maxsize=KEPT)
 def number(value: Decimal | None, write: Write) -> str:
     """A number's text for its cell."""
     if value is None:
         return numerals.UNKNOWN
-    shown, exact = write(value), numerals.exact(value)
-    return f"{shown}\t{SAME if exact == _digits(shown) else exact}"
+    told, exact = write(value), numerals.exact(value)
+    return f"{told}\t{SAME if exact == _digits(told) else exact}"
 
 
-def alone(value: Decimal | None, write: Write) -> str:
-    """A number as it is shown, without its digits."""
-    return number(value, write).partition("\t")[0]
-
-
-def _digits(shown: str) -> str:
+def _digits(told: str) -> str:
     """The digits that are shown, as numbers are written out."""
-    plain = shown.replace(",", "").replace("+", "").replace("\N{MINUS SIGN}", "-")
+    plain = told.replace(",", "").replace("+", "").replace("\N{MINUS SIGN}", "-")
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+class Written(dict[Decimal | None, str]):
+    """Texts of numbers, as one of `numerals` writes them. They are kept, for the same prices stand in many places."""
+
+    def __init__(self, write: Write) -> None:
+        super().__init__()
+        self._write = write
+
+    def __missing__(self, value: Decimal | None) -> str:
+        if len(self) >= KEPT:
+            self.clear()
+        self[value] = text = number(value, self._write)
+        return text
+
+
+DOLLARS, PRICES, SHARES = Written(numerals.dollars), Written(numerals.price), Written(numerals.shares)
+
+
+def shown(text: str) -> str:
+    """A number's text without its digits."""
+    return text.partition("\t")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +112,9 @@ class Order:
 
     def fill(self, at: int) -> str:
         """The row, as the `at`-th of the report."""
-        shown = fill_table(f"Fills of {self.texts['symbol']}", self.fills) if self.fills else '<p class="note">No fill.</p>'
+        fills = fill_table(f"Fills of {self.texts['symbol']}", self.fills) if self.fills else '<p class="note">No fill.</p>'
         found = " ".join(self.texts[name] for name in SEARCHED).lower()
-        return ORDER.fill({**self.texts, "at": str(at), "found": found, "fills": shown})
+        return ORDER.fill({**self.texts, "at": str(at), "found": found, "fills": fills})
 
 
 def order(judged: Judged, row: OrderRow, fills: Sequence[Fill], late: Container[Fill]) -> Order:
@@ -113,20 +129,18 @@ def order(judged: Judged, row: OrderRow, fills: Sequence[Fill], late: Container[
         "status": safe(row.status), "said": safe(row.status.lower()), "cut": " cut" if row.rules or row.status in CUT else "",
         "tags": _tags(row, any(fill in late for fill in fills)),
         "weight": numerals.NOTHING if row.target_weight is None else number(row.target_weight, numerals.percent),
-        "wanted": number(row.wanted, numerals.shares),
-        "ordered": number(row.ordered, numerals.shares),
-        "filled": number(row.filled, numerals.shares),
-        "decision": number(row.decision_price, numerals.price),
-        "arrival": number(row.arrival_price, numerals.price) if filled else numerals.NOTHING,
-        "average": number(row.average_price, numerals.price) if filled else numerals.NOTHING,
-        "close": number(row.close, numerals.price), "delay": number(cost.delay, numerals.dollars),
-        "execution": number(cost.execution, numerals.dollars), "opportunity": number(cost.opportunity, numerals.dollars),
-        "fees": f"{cost.fees_pending} pending" if cost.fees_pending else number(cost.fees, numerals.dollars),
-        "shortfall": number(cost.total, numerals.dollars), "bps": relative(cost),
-        "snapshot": _decision_link(judged), "side": safe(row.side or "nothing to do"), "sent": alone(row.sent, numerals.shares),
-        "unfilled": alone(row.unfilled, numerals.shares), "unfilled_usd": alone(row.unfilled_usd, numerals.dollars),
+        "wanted": SHARES[row.wanted], "ordered": SHARES[row.ordered], "filled": SHARES[row.filled],
+        "decision": PRICES[row.decision_price],
+        "arrival": PRICES[row.arrival_price] if filled else numerals.NOTHING,
+        "average": PRICES[row.average_price] if filled else numerals.NOTHING,
+        "close": PRICES[row.close],
+        "delay": DOLLARS[cost.delay], "execution": DOLLARS[cost.execution], "opportunity": DOLLARS[cost.opportunity],
+        "fees": f"{cost.fees_pending} pending" if cost.fees_pending else DOLLARS[cost.fees],
+        "shortfall": DOLLARS[cost.total], "bps": relative(cost),
+        "snapshot": _decision_link(judged), "side": safe(row.side or "nothing to do"), "sent": shown(SHARES[row.sent]),
+        "unfilled": shown(SHARES[row.unfilled]), "unfilled_usd": shown(DOLLARS[row.unfilled_usd]),
         "decision_is": DECISION_PRICES[row.decision_source] if row.decision_source else numerals.UNKNOWN,
-        "sizing": alone(row.sizing_price, numerals.price), "more": _more(row),
+        "sizing": shown(PRICES[row.sizing_price]), "more": _more(row),
         "reasons": f'<ul class="reasons">{"".join(f"<li>{safe(one)}</li>" for one in row.reasons)}</ul>' if row.reasons else "",
     }
     return Order(texts, [fill_texts(fill, late) for fill in fills])
@@ -140,7 +154,7 @@ def relative(cost: Shortfall) -> str:
 def _tags(row: OrderRow, late: bool) -> str:
     """What stands behind the status: that a fill was late, and the rules that took from the order."""
     rules = [f' <span class="rules">{safe(rule)}</span>' for rule in row.rules if rule != row.status.lower()]
-    return "".join([' <span class="tag">late</span>' if late else "", *rules])
+    return "".join([' <span class="tag">late</span>', *rules] if late else rules)
 
 
 def _more(row: OrderRow) -> str:
@@ -167,9 +181,9 @@ def fill_texts(fill: Fill, late: Container[Fill]) -> Texts:
     return {
         "time": moment(fill.occurred_at), "tags": f'{late_tag} <span class="tag">inferred</span>' if fill.inferred else late_tag,
         "symbol": symbol_link(in_address(intent), symbol) if intent else symbol, "order": safe(fill.order_id),
-        "shares": number(fill.quantity, numerals.shares), "price": number(fill.price, numerals.price),
-        "fee": "pending" if fill.fee is None else number(fill.fee, numerals.dollars),
-        "arrival": number(fill.arrival_price, numerals.price), "source": safe(fill.arrival_source or numerals.UNKNOWN),
+        "shares": SHARES[fill.quantity], "price": PRICES[fill.price],
+        "fee": "pending" if fill.fee is None else DOLLARS[fill.fee],
+        "arrival": PRICES[fill.arrival_price], "source": safe(fill.arrival_source or numerals.UNKNOWN),
     }
 
 
