@@ -127,7 +127,7 @@ def test_a_table_of_weights_shows_the_largest_and_says_so(traded, html):
 
 
 def test_a_figure_of_many_names_draws_the_largest_and_says_so(traded):
-    """40 of them and cash, in their order, with the words on the axis."""
+    """40 of them and cash, in their order, with the words above them."""
     judged = traded.judged.dates[-1]
     for draw in (charts.draw_gaps, charts.draw_weights):
         figure = draw(judged)
@@ -135,7 +135,7 @@ def test_a_figure_of_many_names_draws_the_largest_and_says_so(traded):
 
         assert names == [gap.symbol for gap in judged.waterfall.every if gap.symbol in names]
         assert (len(names), names[-1]) == (charts.MOST_SYMBOLS + 1, "cash")
-        assert figure.layout.xaxis.title.text.endswith(f"the 40 largest gaps of {NAMES} symbols, and cash")
+        assert figure.layout.legend.title.text == f"The 40 largest gaps of {NAMES} symbols, and cash"
 
 
 def test_rendering_a_long_report_twice_gives_the_same_bytes(traded, html):

@@ -95,7 +95,7 @@ def draw_gaps(judged: Judged) -> go.Figure:
 
 
 def gaps_figure(judged: Judged) -> Plain:
-    """The same as plain values. Of more than `MOST_SYMBOLS` the largest gaps are drawn, and the axis says so."""
+    """The same as plain values. Of more than `MOST_SYMBOLS` the largest gaps are drawn, and said to be so."""
     gaps, which = _largest(judged)
     names = _rows(gaps)
     bars: list[dict[str, Any]] = []
@@ -112,7 +112,7 @@ def gaps_figure(judged: Judged) -> Plain:
              "marker": {"symbol": "diamond", "size": 9, "color": INK, "line": {"color": "white", "width": 1.5}},
              "customdata": [[gap.symbol, numerals.points(gap.gap)] for gap in gaps],
              "hovertemplate": "%{y}: gap %{customdata[1]}<extra></extra>"}
-    return [*bars, whole], _by_symbol(names, f"filled less intended, percentage points{which}", barmode="relative",
+    return [*bars, whole], _by_symbol(names, "filled less intended, percentage points", which, barmode="relative",
                                       tickformat=",.6~g")
 
 
@@ -151,7 +151,7 @@ def draw_weights(judged: Judged) -> go.Figure:
 
 
 def weights_figure(judged: Judged) -> Plain:
-    """The same as plain values. Of more than `MOST_SYMBOLS` the largest gaps are drawn, and the axis says so."""
+    """The same as plain values. Of more than `MOST_SYMBOLS` the largest gaps are drawn, and said to be so."""
     gaps, which = _largest(judged)
     names = _rows(gaps)
     told = [[gap.symbol, numerals.percent(gap.target), numerals.percent(gap.actual), numerals.points(gap.gap)] for gap in gaps]
@@ -166,7 +166,7 @@ def weights_figure(judged: Judged) -> Plain:
                 "marker": {"symbol": "circle-open", "size": 15, "color": INK, "line": {"width": 1.5}}}
     filled = {**common, "uid": "filled", "name": "filled", "x": [float(gap.actual) * 100 for gap in gaps],
               "marker": {"size": 9, "color": REAL}}
-    layout = _by_symbol(names, f"weight, % of the account's value, cash included{which}", tickformat=",.6~g")
+    layout = _by_symbol(names, "weight, % of the account's value, cash included", which, tickformat=",.6~g")
     layout["margin"]["r"] = 86
     layout["annotations"] = [
         {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 12, "y": name, "yref": "y", "text": numerals.points(gap.gap),
@@ -256,7 +256,7 @@ def _largest(judged: Judged) -> tuple[Sequence[Gap], str]:
     gaps, cash = judged.waterfall.gaps, judged.waterfall.cash
     if len(gaps) <= MOST_SYMBOLS:
         return judged.waterfall.every, ""
-    which = f"<br>the {MOST_SYMBOLS} largest gaps of {len(gaps):,} symbols, and cash"
+    which = f"The {MOST_SYMBOLS} largest gaps of {len(gaps):,} symbols, and cash"
     return [*(gaps[at] for at in largest(gaps, MOST_SYMBOLS)), cash], which
 
 
@@ -335,13 +335,15 @@ def _by_date(days: Sequence[date], title: str, *, tickformat: str, barmode: str)
     return layout
 
 
-def _by_symbol(names: Sequence[str], title: str, **more: Any) -> dict[str, Any]:
-    """One row a symbol, in the order given, from the top."""
+def _by_symbol(names: Sequence[str], title: str, which: str, **more: Any) -> dict[str, Any]:
+    """One row a symbol, in the order given, from the top; `which` they are is said above them."""
     layout = _layout(height=84 + ROW * max(len(names), 1), legend=_legend(), margin=_margin(left=64, bottom=44),
                      hovermode="closest", barmode=more.pop("barmode", "relative"))
     layout["yaxis"] = _axis(None, showgrid=False, type="category", categoryorder="array", categoryarray=list(names),
                             autorange="reversed", zeroline=False)
-    if len(names) > MOST_SYMBOLS:           # plotly leaves room in proportion above and below, which is too much of many rows
+    if which:
+        layout["legend"]["title"] = {"text": which, "side": "top", "font": {"size": 12, "color": MUTED}}
+        # plotly leaves room in proportion above and below, which is too much of many rows
         layout["yaxis"] |= {"autorange": False, "range": [len(names) - 0.4, -0.6]}
     layout["xaxis"] = _axis(title, side="bottom", **more)
     return layout
