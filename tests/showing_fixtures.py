@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from workbench.judgement.evidence import Evidence
+from workbench.judgement.orders import OrderRow
 from workbench.judgement.reconciliation import Reconciliation
+from workbench.judgement.shortfall import sum_shortfalls
 from workbench.running.desk import Desk
 from workbench.showing.report import Provenance
 
@@ -81,3 +83,27 @@ class Page(HTMLParser):
     def all(self, tag: str) -> list[dict[str, str | None]]:
         """The attributes of every element of a kind."""
         return [attributes for name, attributes in self.elements if name == tag]
+
+
+def lengthen(traded: Traded, names: int = 100) -> Traded:
+    """The same run as if it had traded so many names: rows, gaps and fills again and again, two of them late, under other names."""
+    judged, dates, fills = traded.judged, [], []
+    for one in judged.dates:
+        rows = tuple(_renamed(one.rows[at % len(one.rows)], at) for at in range(names))
+        gaps = tuple(replace(one.waterfall.gaps[at % len(one.waterfall.gaps)], symbol=f"N{at:03}", instrument_id=f"N{at:03} X")
+                     for at in range(names))
+        for at, row in enumerate(rows):
+            of_row = one.rows[at % len(one.rows)].order_intent_id
+            fills += [replace(fill, order_intent_id=row.order_intent_id, symbol=row.symbol, order_id=f"{fill.order_id}{at:03}")
+                      for fill in traded.evidence.fills if fill.order_intent_id == of_row]
+        shortfall = sum_shortfalls(row.shortfall for row in rows)
+        dates.append(replace(one, rows=rows, waterfall=replace(one.waterfall, gaps=gaps), shortfall=shortfall))
+    evidence = replace(traded.evidence, fills=tuple(fills))
+    known = replace(judged, dates=tuple(dates), shortfall=sum_shortfalls(one.shortfall for one in dates), late=tuple(fills[:2]))
+    return Traded(traded.desk, evidence, known, replace(traded.provenance, evidence=evidence))
+
+
+def _renamed(row: OrderRow, at: int) -> OrderRow:
+    symbol, ids = f"N{at:03}", tuple(f"{order_id}{at:03}" for order_id in row.order_ids)
+    return replace(row, symbol=symbol, instrument_id=f"{symbol} X", order_intent_id=f"{row.order_intent_id}-{symbol}",
+                   order_ids=ids, order_refs=tuple(f"{row.order_intent_id}-{symbol}.1" for _ in row.order_refs))

@@ -35,8 +35,11 @@ CAUSE_NAMES = {"buffer": "cash buffer", "caps": "risk caps", "rounding": "whole 
                "broker_break": "broker break"}
 MOST_POINTS = 2_000
 MOST_TICKS = 14
+MOST_SYMBOLS = 40                           # of more, the largest gaps are drawn
 MOST_SESSIONS_WITHOUT_WEEKENDS = 130        # in a longer line two days in seven are not seen
 ROW = 30                                    # pixels a symbol takes
+
+Plain = tuple[list[dict[str, Any]], dict[str, Any]]         # a figure's traces and its layout
 
 
 def draw_equity(judged: Reconciliation) -> go.Figure:
@@ -88,7 +91,12 @@ def draw_causes(dates: Sequence[Judged]) -> go.Figure:
 
 def draw_gaps(judged: Judged) -> go.Figure:
     """One date: by symbol and for cash, what each cause added to or took from its weight. The diamond is the whole gap."""
-    gaps = judged.waterfall.every if judged.waterfall is not None else ()
+    return _figure(*gaps_figure(judged))
+
+
+def gaps_figure(judged: Judged) -> Plain:
+    """The same as plain values. Of more than `MOST_SYMBOLS` the largest gaps are drawn, and said to be so."""
+    gaps, which = _largest(judged)
     names = _rows(gaps)
     bars: list[dict[str, Any]] = []
     for at, cause in enumerate(CAUSES):
@@ -104,8 +112,8 @@ def draw_gaps(judged: Judged) -> go.Figure:
              "marker": {"symbol": "diamond", "size": 9, "color": INK, "line": {"color": "white", "width": 1.5}},
              "customdata": [[gap.symbol, numerals.points(gap.gap)] for gap in gaps],
              "hovertemplate": "%{y}: gap %{customdata[1]}<extra></extra>"}
-    return _figure([*bars, whole], _by_symbol(names, "filled less intended, percentage points", barmode="relative",
-                                              tickformat=",.6~g"))
+    return [*bars, whole], _by_symbol(names, "filled less intended, percentage points", which, barmode="relative",
+                                      tickformat=",.6~g")
 
 
 def draw_waterfall(gap: Gap) -> go.Figure:
@@ -139,7 +147,12 @@ def draw_waterfall(gap: Gap) -> go.Figure:
 
 def draw_weights(judged: Judged) -> go.Figure:
     """One date: by symbol and for cash, the intended weight as a ring, the filled one as a dot: on target is a bull's eye."""
-    gaps = judged.waterfall.every if judged.waterfall is not None else ()
+    return _figure(*weights_figure(judged))
+
+
+def weights_figure(judged: Judged) -> Plain:
+    """The same as plain values. Of more than `MOST_SYMBOLS` the largest gaps are drawn, and said to be so."""
+    gaps, which = _largest(judged)
     names = _rows(gaps)
     told = [[gap.symbol, numerals.percent(gap.target), numerals.percent(gap.actual), numerals.points(gap.gap)] for gap in gaps]
     hover = "<b>%{y}</b><br>intended %{customdata[1]}<br>filled %{customdata[2]}<br>gap %{customdata[3]}<extra></extra>"
@@ -153,12 +166,12 @@ def draw_weights(judged: Judged) -> go.Figure:
                 "marker": {"symbol": "circle-open", "size": 15, "color": INK, "line": {"width": 1.5}}}
     filled = {**common, "uid": "filled", "name": "filled", "x": [float(gap.actual) * 100 for gap in gaps],
               "marker": {"size": 9, "color": REAL}}
-    layout = _by_symbol(names, "weight, % of the account's value, cash included", tickformat=",.6~g")
+    layout = _by_symbol(names, "weight, % of the account's value, cash included", which, tickformat=",.6~g")
     layout["margin"]["r"] = 86
     layout["annotations"] = [
         {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 12, "y": name, "yref": "y", "text": numerals.points(gap.gap),
          "showarrow": False, "font": {"size": 12, "color": MUTED}} for name, gap in zip(names, gaps, strict=True)]
-    return _figure([between, intended, filled], layout)
+    return [between, intended, filled], layout
 
 
 def draw_shortfall(dates: Sequence[Judged]) -> go.Figure:
@@ -229,6 +242,22 @@ def _rebalances(judged: Reconciliation) -> dict[str, Any]:
     return {"type": "scatter", "mode": "markers", "uid": "rebalances", "name": "rebalance", "hoverinfo": "skip",
             "x": [day.isoformat() for day, _ in on], "y": [float(value) for _, value in on],
             "marker": {"symbol": "circle", "size": 7, "color": "white", "line": {"color": REAL, "width": 1.5}}}
+
+
+def largest(gaps: Sequence[Gap], most: int) -> list[int]:
+    """Places of the `most` largest gaps, in order."""
+    return sorted(sorted(range(len(gaps)), key=lambda at: abs(gaps[at].gap), reverse=True)[:most])
+
+
+def _largest(judged: Judged) -> tuple[Sequence[Gap], str]:
+    """The gaps of a date that are drawn, cash the last of them, and what is to be said of the others."""
+    if judged.waterfall is None:
+        return (), ""
+    gaps, cash = judged.waterfall.gaps, judged.waterfall.cash
+    if len(gaps) <= MOST_SYMBOLS:
+        return judged.waterfall.every, ""
+    which = f"The {MOST_SYMBOLS} largest gaps of {len(gaps):,} symbols, and cash"
+    return [*(gaps[at] for at in largest(gaps, MOST_SYMBOLS)), cash], which
 
 
 def _rows(gaps: Iterable[Gap]) -> list[str]:
@@ -306,12 +335,16 @@ def _by_date(days: Sequence[date], title: str, *, tickformat: str, barmode: str)
     return layout
 
 
-def _by_symbol(names: Sequence[str], title: str, **more: Any) -> dict[str, Any]:
-    """One row a symbol, in the order given, from the top."""
+def _by_symbol(names: Sequence[str], title: str, which: str, **more: Any) -> dict[str, Any]:
+    """One row a symbol, in the order given, from the top; `which` they are is said above them."""
     layout = _layout(height=84 + ROW * max(len(names), 1), legend=_legend(), margin=_margin(left=64, bottom=44),
                      hovermode="closest", barmode=more.pop("barmode", "relative"))
     layout["yaxis"] = _axis(None, showgrid=False, type="category", categoryorder="array", categoryarray=list(names),
                             autorange="reversed", zeroline=False)
+    if which:
+        layout["legend"]["title"] = {"text": which, "side": "top", "font": {"size": 12, "color": MUTED}}
+        # plotly leaves room in proportion above and below, which is too much of many rows
+        layout["yaxis"] |= {"autorange": False, "range": [len(names) - 0.4, -0.6]}
     layout["xaxis"] = _axis(title, side="bottom", **more)
     return layout
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 import shlex
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -18,18 +17,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from workbench import __version__
-from workbench.judgement.deviation import CAUSES
 from workbench.judgement.evidence import Evidence
 from workbench.judgement.rebalance import Judged
 from workbench.judgement.reconciliation import Reconciliation
-from workbench.showing import charts, numerals, pages
+from workbench.showing import charts, numerals, packed, pages, rows
+from workbench.showing.body import compose
 from workbench.showing.definitions import definitions
-from workbench.words.event import BadLine, Fill
+from workbench.words.event import BadLine
 from workbench.words.params import ExecutionParams
 from workbench.words.run import Attempt, Run
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from markupsafe import Markup
 
 VOLATILE = re.compile(r"<(span|time)\b[^>]*\sdata-volatile\b[^>]*>.*?</\1>", re.DOTALL)
 
@@ -60,20 +59,20 @@ class Provenance:
 
 
 def render(reconciliation: Reconciliation, provenance: Provenance) -> str:
-    """The whole report as HTML. It asks for nothing outside itself, and lets no script run but its own two."""
-    evidence, script = provenance.evidence, pages.text("report.js")
-    fills: dict[str | None, list[Fill]] = defaultdict(list)
-    for fill in evidence.fills:
-        fills[fill.order_intent_id].append(fill)
+    """The whole report as HTML. It asks for nothing outside itself, and lets no script run but its own two.
+
+    Of more rows than a page should hold those that matter stand in it; all are packed in the same file and drawn when asked for.
+    """
+    evidence, dates = provenance.evidence, reconciliation.dates
+    script, body = pages.text("packed.js") + pages.text("report.js"), compose(reconciliation, evidence.fills)
     return pages.template("report.html.jinja").render(
-        report=reconciliation, provenance=provenance, evidence=evidence, run=evidence.run, fills=fills,
-        params=_params(evidence.params), sentence=_sentence(reconciliation, evidence.run), worst=_worst(reconciliation.dates),
-        orders=[(one, row) for one in reconciliation.dates for row in one.rows], unknown=_unknown(reconciliation),
-        late=set(reconciliation.late), late_intents={fill.order_intent_id for fill in reconciliation.late},
-        decisions=sorted(evidence.snapshots, key=lambda snapshot: snapshot.rebalance_date), causes=CAUSES,
+        report=reconciliation, provenance=provenance, evidence=evidence, run=evidence.run, body=body, drawn=_json(body.drawn),
+        params=_params(evidence.params), sentence=_sentence(reconciliation, evidence.run), worst=_worst(dates),
+        unknown=_unknown(reconciliation), statuses=sorted({row.status for one in dates for row in one.rows}),
+        cell=_cell, number=rows.number, relative=rows.relative, most=packed.SHORT,
+        decisions=sorted(evidence.snapshots, key=lambda snapshot: snapshot.rebalance_date),
         cause_names=charts.CAUSE_NAMES, definitions=definitions(reconciliation.convention),
-        figures=_json(_figures(reconciliation)), style=pages.text("report.css"), plotly=_plotly(), script=script,
-        policy=_policy(_plotly(), script),
+        style=pages.text("report.css"), plotly=_plotly(), script=script, policy=_policy(_plotly(), script),
     )
 
 
@@ -82,18 +81,10 @@ def without_volatile(page: str) -> str:
     return VOLATILE.sub("", page)
 
 
-def _figures(judged: Reconciliation) -> dict[str, Any]:
-    """Every figure by name, and those of one date by date."""
-    figures = {"equity": charts.draw_equity(judged), "causes": charts.draw_causes(judged.dates),
-               "shortfall": charts.draw_shortfall(judged.dates), "turnover": charts.draw_turnover(judged.dates)}
-    dated = {one.rebalance_date.isoformat(): {"gaps": _body(charts.draw_gaps(one)), "weights": _body(charts.draw_weights(one))}
-             for one in judged.dates}
-    return {"figures": {name: _body(figure) for name, figure in figures.items()}, "dates": dated}
+def _cell(text: str, kind: str) -> "Markup":
+    from markupsafe import Markup
 
-
-def _body(figure: "go.Figure") -> dict[str, Any]:
-    body: dict[str, Any] = figure.to_plotly_json()
-    return {"data": body["data"], "layout": body["layout"]}
+    return Markup(rows.cell(text, kind))
 
 
 def _json(value: Any) -> str:
