@@ -83,7 +83,7 @@ class Desk:
         try:
             for day in dates:
                 snapshot = decision.decide(self.market, known, weights, day, holdings=holdings)
-                records.save_snapshot(self.data, snapshot, source=known.source)
+                records.save_snapshots(self.data, [snapshot], source=known.source)
                 recorded = True
                 yield snapshot
         finally:
@@ -97,8 +97,7 @@ class Desk:
         source = Path(path)
         known = Strategy(name=name or source.stem, source=source.name, parameters=())
         found = tuple(decision.decide_weights(self.market, known, weights, day) for day, weights in read_weights(source).items())
-        for snapshot in found:
-            records.save_snapshot(self.data, snapshot, source=known.source)
+        records.save_snapshots(self.data, found, source=known.source)
         self.store.index(self.data)
         return found
 

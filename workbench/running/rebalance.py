@@ -123,18 +123,18 @@ def usable_intents(data: Path, market: Market, decisions: Decisions) -> tuple[li
     for snapshot in decisions.snapshots:
         found, bad = records.read_intents(data, snapshot.snapshot_id)
         refused += [replace(item, reason=f"{snapshot.snapshot_id}: {item.reason}") for item in bad]
-        good += [replace(intent, symbol=_last_symbol(market, intent, snapshot.rebalance_date)) for intent in found]
+        good += [_under_last_symbol(market, intent, snapshot.rebalance_date) for intent in found]
     if not good:
         raise BadInput("no usable intent", where=f"strategy '{decisions.strategy}'", remedy="see the reasons in the intents files")
     return good, tuple(refused)
 
 
-def _last_symbol(market: Market, intent: Intent, day: date) -> str:
+def _under_last_symbol(market: Market, intent: Intent, day: date) -> Intent:
     instrument = market.instrument(intent.symbol, day)
     if instrument.instrument_id != intent.instrument_id:
         raise BadInput(f"{intent.symbol} on {day} is {instrument.instrument_id} in {market.path}, not {intent.instrument_id}",
                        where=f"intent {intent.order_intent_id}", remedy="use the data folder the decision was made with")
-    return instrument.last_symbol
+    return intent if intent.symbol == instrument.last_symbol else replace(intent, symbol=instrument.last_symbol)
 
 
 def instruments_of(market: Market, intents: list[Intent]) -> tuple[Instrument, ...]:

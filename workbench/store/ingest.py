@@ -20,7 +20,7 @@ from workbench.errors import BadInput, UnknownName
 from workbench.store import documents, lines, survey
 from workbench.store.documents import bad_line
 from workbench.store.events import Group, Piece, take
-from workbench.store.loading import load, spool
+from workbench.store.loading import load, load_columns, spool
 from workbench.store.survey import Found, Known, Source
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class _Batch:
         self.size = self.files = 0
         self.full = False
         self.rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.columns: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.bad: list[dict[str, Any]] = []
         self.pieces: dict[Group, list[Piece]] = defaultdict(list)
         self.ledger: dict[str, Known] = {}
@@ -129,6 +130,8 @@ class _Batch:
         with spool() as path:
             for table, rows in self.rows.items():
                 load(self.connection, path, table, rows)
+            for table, groups in self.columns.items():
+                load_columns(self.connection, path, table, groups)
             load(self.connection, path, "bad_lines", self.bad)
             for group, pieces in self.pieces.items():
                 taken = take(self.connection, path, group, pieces)
@@ -148,8 +151,10 @@ class _Batch:
             self._clear_documents(item.kind, item.file)
             read = documents.read(item.kind, item.file, data)
             self.bad += read.bad
-            for table, rows in read.tables.items():
-                self.rows[table] += rows
+            for table, row in read.tables.items():
+                self.rows[table].append(row)
+            for table, columns in read.columns.items():
+                self.columns[table].append(columns)
         self._remember(item, read_to=len(data), lines=0, sha256=sha256)
 
     def _add_events(self, item: Found) -> None:
