@@ -1,10 +1,12 @@
 """Files that are whole or not there: a reader never sees half of one, and a crash never leaves one."""
 
+import gc
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,18 @@ def read_json(path: Path) -> Any:
         raise BadInput("no such file", where=str(path)) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"not JSON ({error})", where=str(path)) from None
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """While a long text becomes objects: the garbage collector would walk all of them again and again, and find none to free."""
+    at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if at_work:
+            gc.enable()
 
 
 def sha256(path: Path) -> str:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from workbench import files
 from workbench.algorithm import journal
 from workbench.engines.base import Ended
 from workbench.engines.log import DEATH, LogLine, read_log
@@ -248,7 +249,8 @@ def _result(path: Path) -> tuple[dict[str, Any] | None, bool]:
     until = time.monotonic() + SETTLING
     while path.is_file():
         try:
-            found = json.loads(path.read_bytes(), parse_float=Decimal)
+            with files.without_collecting():
+                found = json.loads(path.read_bytes(), parse_float=Decimal)
         except ValueError:
             if time.monotonic() > until:
                 return None, True

@@ -87,9 +87,8 @@ class Bars:
 
     def row(self, day: date) -> int | None:
         """The row of a date; None where it has no bar."""
-        wanted = np.datetime64(day, "D")
-        at = int(self.days.searchsorted(wanted))
-        return at if at < len(self.days) and self.days[at] == wanted else None
+        at = int(self.days.searchsorted(np.datetime64(day, "D")))
+        return at if at < len(self.days) and self.days.item(at) == day else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -20,6 +20,7 @@ from workbench.running.attempt import Executed, Watch, configure, judge, supervi
 from workbench.running.records import Decisions
 from workbench.settings import Settings
 from workbench.store import Store
+from workbench.words import intent as intents
 from workbench.words import run as runs
 from workbench.words.instrument import Instrument
 from workbench.words.intent import Intent, Rejected
@@ -55,8 +56,7 @@ def prepare(
 def save_request(data: Path, run: Run, good: list[Intent], params: ExecutionParams) -> Run:
     """Write a run's folder: what is asked, the intents as the engine gets them, and the params. Returns the run."""
     folder = records.run_folder(data, run.run_id)
-    items = ",\n".join(to_json(intent.body()) for intent in good)
-    files.write_once(folder / "intents.json", f"[\n{items}\n]\n")
+    files.write_once(folder / "intents.json", intents.text(good))
     files.write_once(folder / "params.json", to_json(params_body(params)) + "\n")
     files.write_once(folder / "run.json", to_json(run.body()) + "\n")
     return run

@@ -76,9 +76,8 @@ def save_snapshots(data: Path, snapshots: Iterable[Snapshot], *, source: str) ->
 def _not_there(data: Path, snapshot: Snapshot, source: str) -> Iterator[tuple[Path, str]]:
     """The files of a decision, those not there that have its content for a name, and those that are of this moment."""
     folder = data / "snapshots" / snapshot.strategy / snapshot.rebalance_date.isoformat()
-    items = ",\n".join(to_json(intent.body()) for intent in snapshot.intents())
     for path, text in ((folder / f"{snapshot.snapshot_id}.json", to_json(snapshot.body()) + "\n"),
-                       (data / "intents" / f"{snapshot.snapshot_id}.json", f"[\n{items}\n]\n")):
+                       (data / "intents" / f"{snapshot.snapshot_id}.json", intents.text(snapshot.intents()))):
         if not files.is_there(path, text):
             yield path, text
     yield folder / f"{snapshot.snapshot_id}.made.json", to_json(made(source)) + "\n"
