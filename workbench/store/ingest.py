@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench import files
 from workbench.errors import BadInput, UnknownName
 from workbench.store import documents, lines, survey
 from workbench.store.documents import bad_line
@@ -70,9 +71,10 @@ class Reading:
         batch = _Batch(connection, self, survey.known(connection, names))
         while self.gone:
             batch.forget(self.gone.pop())
-        while self.todo and batch.size < BATCH_BYTES and batch.files < BATCH_FILES and not batch.full:
-            batch.add(self.todo.popleft())
-        return batch.write()
+        with files.without_collecting():
+            while self.todo and batch.size < BATCH_BYTES and batch.files < BATCH_FILES and not batch.full:
+                batch.add(self.todo.popleft())
+            return batch.write()
 
     def look_again(self, file: str) -> Found | None:
         """A file as the disk has it now, by the name the store knows it under; None where it is gone."""
