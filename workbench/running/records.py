@@ -77,7 +77,7 @@ def _not_there(data: Path, snapshot: Snapshot, source: str) -> Iterator[tuple[Pa
     """The files of a decision, those not there that have its content for a name, and those that are of this moment."""
     folder = data / "snapshots" / snapshot.strategy / snapshot.rebalance_date.isoformat()
     for path, text in ((folder / f"{snapshot.snapshot_id}.json", to_json(snapshot.body()) + "\n"),
-                       (data / "intents" / f"{snapshot.snapshot_id}.json", intents.text(snapshot.intents()))):
+                       (intents_path(data, snapshot.snapshot_id), intents.text(snapshot.intents()))):
         if not files.is_there(path, text):
             yield path, text
     yield folder / f"{snapshot.snapshot_id}.made.json", to_json(made(source)) + "\n"
@@ -120,7 +120,12 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def read_intents(data: Path, snapshot_id: str) -> tuple[tuple[intents.Intent, ...], tuple[intents.Rejected, ...]]:
     """The intents of a snapshot as they stand in their file, and the items refused alone."""
-    return read_intents_file(data / "intents" / f"{snapshot_id}.json")
+    return read_intents_file(intents_path(data, snapshot_id))
+
+
+def intents_path(data: Path, snapshot_id: str) -> Path:
+    """Where the intents of a snapshot are recorded."""
+    return data / "intents" / f"{snapshot_id}.json"
 
 
 def read_intents_file(path: Path) -> tuple[tuple[intents.Intent, ...], tuple[intents.Rejected, ...]]:
