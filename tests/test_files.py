@@ -1,5 +1,6 @@
 """Files that are whole or not there, whoever reads them and whenever the writer dies."""
 
+import gc
 import hashlib
 import json
 import os
@@ -171,3 +172,47 @@ def test_a_files_hash_is_of_its_bytes(tmp_path):
     path = files.write(tmp_path / "a", json.dumps({"a": 1}))
 
     assert files.sha256(path) == hashlib.sha256(b'{"a": 1}').hexdigest()
+
+
+def test_files_written_together_are_each_whole_and_their_folders_forced_once(tmp_path, monkeypatch):
+    """A hundred files in one folder need one entry in it made durable at the end, not a hundred."""
+    synced = []
+    monkeypatch.setattr(files, "_sync_folder", synced.append)
+    wanted = {tmp_path / folder / f"{n}.json": f"{n}\n" for n in range(5) for folder in ("a", "b")}
+    files.write_all(wanted.items())
+
+    assert {path: path.read_text() for path in tmp_path.glob("*/*")} == wanted
+    assert sorted(synced) == [tmp_path / "a", tmp_path / "b"]
+
+
+def test_files_before_an_error_are_there_and_durable(tmp_path, monkeypatch):
+    """What comes to grief is the one that could not be written, alone."""
+    synced = []
+    monkeypatch.setattr(files, "_sync_folder", synced.append)
+
+    def contents():
+        yield tmp_path / "a" / "1", "1"
+        raise BadInput("no more")
+
+    with pytest.raises(BadInput, match="no more"):
+        files.write_all(contents())
+
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["1"]
+    assert synced == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_the_collector_rests_only_meanwhile(at_work):
+    """And stays at rest where it was, also after an error."""
+    def fail():
+        with files.without_collecting():
+            raise BadInput(f"collecting {gc.isenabled()}")
+
+    before = gc.isenabled()
+    (gc.enable if at_work else gc.disable)()
+    try:
+        with pytest.raises(BadInput, match="collecting False"):
+            fail()
+        assert gc.isenabled() == at_work
+    finally:
+        (gc.enable if before else gc.disable)()

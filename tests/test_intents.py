@@ -268,3 +268,12 @@ def test_whatever_a_list_holds_is_read_or_refused(items):
 
     assert len(good) + len(bad) == len(items)
     assert all(0 <= refused.position < len(items) and refused.reason for refused in bad)
+
+
+def test_a_file_of_intents_has_a_line_for_each():
+    """Every field as `to_json` writes the body, and what was written is read again as it was."""
+    (first, second), _ = read([item_of("ALFA"), item_of("BETA", weight=Decimal("-0.25"), order_type="LMT", limit_price=Decimal(9))])
+    text = words.text([first, second])
+
+    assert text.splitlines() == ["[", f"{to_json(first.body())},", to_json(second.body()), "]"]
+    assert words.read(json.loads(text, parse_float=Decimal)) == ((first, second), ())

@@ -340,6 +340,30 @@ def test_nothing_follows_the_end(live, sealed):
     assert (verdict.line, verdict.why) == (len(lines) + 1, "a line after the journal was closed")
 
 
+PIECES = [b'"', b"\\\\", b"\\u0041", b"{}", b"[1]", b'"seq":7', b'"kind":"mark"', b'"seq":7,', b',"kind":"mark"', b"00", b"-0",
+          b"1e3", b".5", b"1.", b"NaN", b"null", b",", b":", b" ", b"\t", b"\r", b"\x00", b"\x7f", b"\xff", b"\xc3\xa4", b"}", b"{"]
+
+
+@settings(max_examples=600)
+@given(st.integers(0, COUNT), st.data())
+def test_a_line_that_is_not_parsed_says_what_it_would_when_it_were(number, data):
+    """Whatever is put into a line, its number and kind are those that JSON gives, or it is refused as JSON refuses it."""
+    line = written(COUNT, live=False)[number]
+    for _ in range(data.draw(st.integers(0, 3))):
+        first = data.draw(st.integers(0, len(line) - 1))
+        last = data.draw(st.integers(first, min(first + 12, len(line) - 1)))
+        line = line[:first] + data.draw(st.sampled_from([b"", *PIECES])) + line[last:]
+    assert told(lambda: journal._place_and_kind(line)) == told(lambda: (json.loads(line)["seq"], json.loads(line)["kind"]))
+
+
+def told(ask):
+    """What is answered; None for a line that is refused."""
+    try:
+        return ask()
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 @pytest.mark.parametrize("line", [
     b"\n", b"null\n", b"[1]\n", b"{}\n", b"7\n", b"\xff\n", b'{"seq":1}\n', b'{"seq":"1","kind":"seal"}\n',
     b'{"seq":1,"kind":"seal"}\n', b'{"seq":1,"kind":"seal","sha256":"","previous":null}\n',

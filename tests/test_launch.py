@@ -144,6 +144,23 @@ def test_no_single_file_decides(damage, said, left):
     assert said in after.cause
 
 
+def test_a_journal_is_verified_again_when_its_bytes_are_others(left, monkeypatch):
+    """The same bytes were gone through once; one that differs is found, whatever the file's size and time say."""
+    path, ended, walked = left / "journal.jsonl", base.Ended(exit_code=0, seconds=1.0), []
+    monkeypatch.setattr(outcomes.journal, "verify", lambda lines, verify=outcomes.journal.verify: walked.append(1) or verify(lines))
+    was = path.stat()
+    outcomes.read_outcome(left / "results", "r1-1", path, ended)
+    before = len(walked)
+    again = outcomes.read_outcome(left / "results", "r1-1", path, ended)
+    path.write_bytes(path.read_bytes().replace(b"journal/1", b"journal/2", 1))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    after = outcomes.read_outcome(left / "results", "r1-1", path, ended)
+
+    assert again.complete
+    assert len(walked) == before + 1
+    assert "journal does not verify" in after.cause
+
+
 @pytest.mark.parametrize("code", [134, -6])
 def test_an_abort_after_a_complete_run_is_a_success(code, left):
     """Real Lean's usual end: the process aborts when all its work is written. 134 is what a shell makes of it."""

@@ -1,11 +1,13 @@
 """A data folder: instruments by date, joined bars, and a fingerprint of what could be known."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
 from datetime import date
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from market_fixtures import STOCKS, KnownBy, change_bars, make_bars, make_folder
 from workbench.errors import BadInput, MissingPrice, NotASession, UnknownName
 from workbench.market.bars import daily_path, join, read_daily, write_daily
 from workbench.market.folder import Market
+from workbench.words.identity import canonical
 from workbench.words.instrument import Instrument
 
 WEEK = [date(2019, 6, day) for day in (3, 4, 5, 6, 7)]
@@ -245,6 +248,28 @@ def test_any_row_up_to_the_date_is_in_the_fingerprint(row, column, at):
     other._joined[alfa.instrument_id] = change_bars(bars, row, **{column: value})
 
     assert (row <= at) == (whole.fingerprint([alfa], as_of) != other.fingerprint([alfa], as_of))
+
+
+def fingerprint_by_definition(market, instruments, as_of):
+    """What `fingerprint/1` is, written out: of each stock what is known by the date, its columns as 8 bytes a row."""
+    digest = hashlib.sha256(f"fingerprint/1 {as_of}\n".encode())
+    for instrument_id, one in sorted({one.instrument_id: one for one in instruments}.items()):
+        bars, known = market.bars(one).between(None, as_of), market.map_file(one)
+        tickers = [(first, ticker) for ticker, first, _ in known.spans() if first is None or first <= as_of]
+        if known.delisting_date is not None and known.delisting_date < as_of:
+            tickers.append((known.delisting_date, ""))
+        actions = [[action.kind, action.ex_date, action.adjustment] for action in market.actions(one, date.min, as_of)]
+        digest.update(canonical({"id": instrument_id, "rows": len(bars), "actions": actions, "tickers": tickers}).encode())
+        for column in (bars.days.astype(np.int64), bars.open, bars.high, bars.low, bars.close, bars.volume):
+            digest.update(np.ascontiguousarray(column, "<i8").tobytes())
+    return digest.hexdigest()
+
+
+def test_a_fingerprint_is_what_it_is_defined_to_be(market):
+    """On every session, with splits, dividends, a rename, a listing and a delisting on the way: recorded ids depend on it."""
+    for day in market.calendar.sessions(date(2019, 1, 2), date(2020, 12, 31)):
+        chosen = market.universe(day)
+        assert fingerprint_by_definition(market, chosen, day) == market.fingerprint(chosen, day)
 
 
 def test_a_dividend_to_come_rescales_factors_but_no_fingerprint(tmp_path, invented):

@@ -188,6 +188,24 @@ def test_an_item_that_is_refused_is_kept_by_name_and_the_rest_goes_on(decided):
     assert done.ended
 
 
+def test_intents_that_are_as_they_were_are_gone_through_once(decided, monkeypatch):
+    """Whether the request is prepared, run or asked for again; a file that says something else is read, and refused."""
+    read = []
+    monkeypatch.setattr(records, "read_intents", lambda *given, usual=records.read_intents: read.append(given[1]) or usual(*given))
+    decisions = decided.decisions("momentum")
+    asked = decided.prepare(decisions, cash=Decimal(100000))
+    path = records.intents_path(decided.data, decisions.last.snapshot_id)
+    was = path.stat()
+    again = decided.prepare(decisions, cash=Decimal(100000))
+    path.write_text(path.read_text().replace('"source":"strategy"', '"source":"strategi"', 1))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+    assert again == asked
+    assert read == [snapshot.snapshot_id for snapshot in decisions.snapshots]
+    with pytest.raises(BadInput, match="already exists with other content"):
+        decided.prepare(decisions, cash=Decimal(100000))
+
+
 def test_two_at_once_run_it_once(decided):
     """The second waits for the first and finds what it did."""
     decisions = decided.decisions("momentum")

@@ -124,7 +124,7 @@ Store(Path(sys.argv[1]) / "workbench.duckdb").index(sys.argv[1])
 """
 
 
-@pytest.mark.parametrize("step", [2, 7])
+@pytest.mark.parametrize("step", [2, 5])
 def test_a_writer_killed_in_the_middle_of_a_batch_loses_nothing(tmp_path, step):
     """The store opens, its readers see the state before or after, and the next index has everything."""
     asked, _ = small_run(tmp_path)

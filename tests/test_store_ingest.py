@@ -715,6 +715,17 @@ def test_a_number_beyond_the_columns_is_refused_alone(store, tmp_path):
     assert store.counts()["snapshots"] == 1
 
 
+def test_of_two_numbers_beyond_the_columns_the_first_items_is_named(store, tmp_path):
+    """Whichever field of it that is."""
+    taken = decide(tmp_path, {"ALFA": "0.6", "BETA": "0.4"})
+    path = tmp_path / "intents" / f"{taken.snapshot_id}.json"
+    alfa, beta = json.loads(path.read_text())
+    path.write_text(json.dumps([alfa | {"decision_price": 10**30}, beta | {"weight": 10**31}]))
+    store.index(tmp_path)
+
+    assert [bad.reason for bad in store.bad_lines()] == [f"can't be read (decision_price {10**30} is out of range)"]
+
+
 def test_files_still_being_written_are_passed_over(store, tmp_path):
     """They have hidden names until they are whole; clocks and versions kept beside a snapshot are not indexed."""
     taken = decide(tmp_path, {"ALFA": "0.6"})

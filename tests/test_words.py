@@ -5,6 +5,7 @@ import json
 from dataclasses import FrozenInstanceError, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -40,6 +41,27 @@ CLOSE = datetime(2020, 2, 28, 21, tzinfo=UTC)
 def test_canonical_json_is_one_text(body, text):
     """Sorted keys, no spaces, numbers plain, dates ISO."""
     assert canonical(body) == text
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
+BODIES = st.recursive(
+    st.none() | st.booleans() | st.integers() | NAMES | st.dates()
+    | st.decimals(allow_nan=False, allow_infinity=False, min_value=-10**20, max_value=10**20),
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=12)
+
+
+def with_sorted_keys(value):
+    """A copy, the keys of each object in order."""
+    if isinstance(value, dict):
+        return {key: with_sorted_keys(value[key]) for key in sorted(value)}
+    return [with_sorted_keys(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+@given(BODIES)
+def test_canonical_json_is_the_usual_text_of_a_sorted_copy(body):
+    """At any depth, whatever an object or a list holds, and of an object that can't change as of a dict."""
+    assert canonical(body) == to_json(with_sorted_keys(body))
+    assert canonical([MappingProxyType({"b": body, "a": body})]) == canonical([{"a": body, "b": body}])
 
 
 @pytest.mark.parametrize("value", [0.1, float("nan"), {1}, b"x", object(), np.float64(1)])

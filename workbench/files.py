@@ -1,10 +1,12 @@
 """Files that are whole or not there: a reader never sees half of one, and a crash never leaves one."""
 
+import gc
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,28 @@ def write(path: Path, data: bytes | str | Iterable[str], *, private: bool = Fals
     Texts of an iterable are written one after the other, so that a long file is never whole in memory. `private` makes it
     readable by its owner alone. The folder is created when it is missing.
     """
+    _put(path, data, private)
+    _sync_folder(path.parent)
+    return path
+
+
+def write_all(contents: Iterable[tuple[Path, bytes | str]]) -> None:
+    """Write files one after the other, each as `write` does, and force their folders to the disk once, at the end.
+
+    On an error those before it are there, whole.
+    """
+    folders: dict[Path, None] = {}
+    try:
+        for path, data in contents:
+            _put(path, data, private=False)
+            folders[path.parent] = None
+    finally:
+        for folder in folders:
+            _sync_folder(folder)
+
+
+def _put(path: Path, data: bytes | str | Iterable[str], private: bool) -> None:
+    """A file under its name, its content on the disk; its name may not be there yet."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -30,8 +54,6 @@ def write(path: Path, data: bytes | str | Iterable[str], *, private: bool = Fals
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-    return path
 
 
 def write_once(path: Path, data: bytes | str) -> Path:
@@ -39,12 +61,16 @@ def write_once(path: Path, data: bytes | str) -> Path:
 
     Raises `BadInput` when the file is there with other content: a name that is a hash never changes its meaning.
     """
-    wanted = data.encode() if isinstance(data, str) else data
-    if path.exists():
-        if path.read_bytes() != wanted:
-            raise BadInput("already exists with other content", where=str(path), remedy="move it away and run again")
-        return path
-    return write(path, wanted)
+    return path if is_there(path, data) else write(path, data)
+
+
+def is_there(path: Path, data: bytes | str) -> bool:
+    """Whether a file is there with this content. Raises `BadInput` when it is there with other content."""
+    if not path.exists():
+        return False
+    if path.read_bytes() != (data.encode() if isinstance(data, str) else data):
+        raise BadInput("already exists with other content", where=str(path), remedy="move it away and run again")
+    return True
 
 
 def read_json(path: Path) -> Any:
@@ -55,6 +81,18 @@ def read_json(path: Path) -> Any:
         raise BadInput("no such file", where=str(path)) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"not JSON ({error})", where=str(path)) from None
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """While a long text becomes objects: the garbage collector would walk all of them again and again, and find none to free."""
+    at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if at_work:
+            gc.enable()
 
 
 def sha256(path: Path) -> str:

@@ -5,7 +5,7 @@ Standard library only: Lean imports this module by its bare name, from the algor
 
 import difflib
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -40,7 +40,10 @@ class Intent:
 
     def body(self) -> dict[str, Any]:
         """Every field by name, in the order of the contract, ready to be written."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+FIELDS = frozenset(Intent.__slots__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +90,10 @@ def read(items: Any) -> tuple[tuple[Intent, ...], tuple[Rejected, ...]]:
 def _read_one(item: Any) -> Intent:
     if not isinstance(item, dict):
         raise ValueError(f"an intent must be an object, not {item!r}")
-    known = [known.name for known in fields(Intent)]
-    for name in item:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            raise ValueError(f"unknown field '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+    if not item.keys() <= FIELDS:
+        unknown = next(name for name in item if name not in FIELDS)
+        near = difflib.get_close_matches(str(unknown), Intent.__slots__, n=1)
+        raise ValueError(f"unknown field '{unknown}'" + (f"; did you mean '{near[0]}'?" if near else ""))
     if item.get("schema", SCHEMA) != SCHEMA:
         raise ValueError(f"schema {item['schema']!r} is not {SCHEMA}")
     source = item.get("source") or "strategy"

@@ -11,6 +11,7 @@ follows from what it seals: `verify` walks the chain and finds a change in the l
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,13 @@ LEAN_STATUS = {
     "invalid": "REJECTED", "none": "UNKNOWN",
 }
 EXPIRED = "The order has expired."
+
+# Nearly every line is of this form: plain text, numbers and words by name, nothing nested. What matches is JSON, with its number
+# and kind where they belong and nowhere again, and need not be parsed to know it.
+_TEXT = rb'"[ !#-\[\]-~]*+"'
+USUAL = re.compile(rb'\{"schema":%(text)s,"run_id":%(text)s,"attempt":[1-9][0-9]{0,17},"seq":([1-9][0-9]{0,17}),"kind":"([a-z]++)"'
+                   rb'(?:,"(?![sk](?:eq|ind)")[a-z_0-9]++":(?:%(text)s|-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]++)?|null|true|false))*+\}\n'
+                   % {b"text": _TEXT})
 
 
 def lean_status(text: Any, message: str = "") -> str:
@@ -217,7 +225,7 @@ class Verdict:
 def verify(lines: Iterable[bytes]) -> Verdict:
     """Walk a journal's lines (each with its newline) and say whether the chain holds, and where it first does not."""
     digest, previous = hashlib.sha256(), None
-    before: dict[str, Any] = {}
+    before = b""
     count = trusted = 0
     closed = ended = False
 
@@ -228,8 +236,7 @@ def verify(lines: Iterable[bytes]) -> Verdict:
         if not line.endswith(b"\n"):
             return broken(count, f"the last line is torn ({len(line)} bytes without an end); lines 1 to {count - 1} stand")
         try:
-            entry = json.loads(line)
-            seq, kind = entry["seq"], entry["kind"]
+            seq, kind = _place_and_kind(line)
         except (ValueError, KeyError, TypeError):
             return broken(count, "not a journal line")
         if seq != count:
@@ -239,24 +246,34 @@ def verify(lines: Iterable[bytes]) -> Verdict:
         if ended:
             return broken(count, "a line after the journal was closed")
         if kind == "seal":
-            if line != _expected_seal(before, count, digest.hexdigest(), previous):
+            sealed = digest.hexdigest()
+            if line != _expected_seal(before, count, sealed, previous):
                 return broken(trusted + 1, f"the seal on line {count} does not match: lines {trusted + 1} to {count} were "
                               "changed")
-            digest, previous, trusted, ended = hashlib.sha256(), entry["sha256"], count, closed
+            digest, previous, trusted, ended = hashlib.sha256(), sealed, count, closed
         digest.update(line)
-        before, closed = entry, closed or kind == "closed"
+        before, closed = line, closed or kind == "closed"
     if ended:
         return Verdict(good=True, lines=count, trusted=trusted, closed=True)
     why = (f"no seal covers the lines after {trusted}" if closed else "not closed: the writer is still at work, or was stopped")
     return Verdict(good=False, lines=count, trusted=trusted, closed=closed, line=trusted + 1 if trusted < count else 0, why=why)
 
 
-def _expected_seal(before: Mapping[str, Any], seq: int, digest: str, previous: str | None) -> bytes:
+def _place_and_kind(line: bytes) -> tuple[Any, Any]:
+    """A line's number and kind. Raises ValueError, KeyError or TypeError for what is no JSON object with both."""
+    if usual := USUAL.fullmatch(line):
+        return int(usual[1]), usual[2].decode()
+    entry = json.loads(line)
+    return entry["seq"], entry["kind"]
+
+
+def _expected_seal(before: bytes, seq: int, digest: str, previous: str | None) -> bytes:
     """The bytes of a seal after the line `before`; none where that line lacks what every line has."""
     try:
-        clocks = before["occurred_at"], before["recorded_at"]
-        return _seal_line(_beginning(before["run_id"], before["attempt"]), seq, clocks, digest, previous)
-    except (KeyError, TypeError):
+        entry = json.loads(before)
+        clocks = entry["occurred_at"], entry["recorded_at"]
+        return _seal_line(_beginning(entry["run_id"], entry["attempt"]), seq, clocks, digest, previous)
+    except (ValueError, KeyError, TypeError):
         return b""
 
 

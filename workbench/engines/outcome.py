@@ -4,26 +4,33 @@ The exit code decides nothing: real Lean's process usually aborts with 134 after
 Launcher/Program.cs, Engine/Engine.cs, Engine/Results/BaseResultsHandler.cs, Common/Util/PythonUtil.cs.)
 """
 
+import hashlib
+import io
 import json
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from workbench import files
 from workbench.algorithm import journal
 from workbench.engines.base import Ended
 from workbench.engines.log import DEATH, LogLine, read_log
 from workbench.errors import AlgorithmFailed, EngineFailed, NoMarketData
+
+T = TypeVar("T")
 
 DONE = "Engine.Main(): Analysis Completed and Results Posted."
 INTERRUPTED = "Program.ExitKeyPress()"
 STALE = "fills after its last save may be missing from its own files; the journal has what the algorithm was told"
 USUAL = "GIL must always be released"       # how real Lean's process ends after success and failure alike
 SETTLING = 0.5          # seconds that a result may still be being written when the process has ended
+EQUITY = "Strategy Equity"
+KEPT = 8                # results and journals of which is known what they say, for as long as their bytes are the same
 NAMED = 5               # missing files that a message names
 
 # How Lean says that it can't begin, and what that means. It says most of it on stderr alone, as an unhandled exception.
@@ -152,7 +159,7 @@ def _judge(left: _Left) -> tuple[str, str, str]:
         return "data", lack, ""
     if not left.journal.is_file():
         return "engine", "the algorithm wrote no journal", ""
-    verdict = journal.verify(journal.read_lines(str(left.journal)))
+    verdict = _verdict(left.journal.read_bytes())
     return ("", "", "") if verdict.good else ("engine", f"the journal does not verify: {verdict.why}", "")
 
 
@@ -248,18 +255,52 @@ def _result(path: Path) -> tuple[dict[str, Any] | None, bool]:
     until = time.monotonic() + SETTLING
     while path.is_file():
         try:
-            found = json.loads(path.read_bytes(), parse_float=Decimal)
+            found = _asked_of(path.read_bytes())
         except ValueError:
             if time.monotonic() > until:
                 return None, True
             time.sleep(SETTLING / 5)
             continue
-        return (found, False) if isinstance(found, dict) else (None, True)
+        return found, found is None
     return None, False
 
 
+def _once(work: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """Go through the same bytes once: what was found in the last few that were given is kept, under their sha256."""
+    kept: dict[str, T] = {}
+
+    def find(data: bytes) -> T:
+        digest = hashlib.sha256(data).hexdigest()
+        found = kept.pop(digest, None)
+        if found is None:
+            found = work(data)
+        kept[digest] = found
+        for old in list(kept)[:-KEPT]:
+            kept.pop(old, None)
+        return found
+
+    return find
+
+
+@_once
+def _asked_of(data: bytes) -> dict[str, Any] | None:
+    """What is asked of a result here, and not its many orders; None for what is no object. Raises ValueError for no JSON."""
+    with files.without_collecting():
+        found = json.loads(data, parse_float=Decimal)
+    if not isinstance(found, dict):
+        return None
+    charts = {name: chart for name, chart in found.get("charts", {}).items() if name == EQUITY}
+    return {name: found[name] for name in ("state", "statistics") if name in found} | {"charts": charts}
+
+
+@_once
+def _verdict(data: bytes) -> journal.Verdict:
+    """Whether a journal's chain holds."""
+    return journal.verify(io.BytesIO(data))
+
+
 def _equity(result: dict[str, Any]) -> tuple[tuple[int, Decimal], ...]:
-    series = result.get("charts", {}).get("Strategy Equity", {}).get("series", {}).get("Equity", {}).get("values", [])
+    series = result.get("charts", {}).get(EQUITY, {}).get("series", {}).get("Equity", {}).get("values", [])
     return tuple((int(point[0]), Decimal(point[-1])) for point in series)
 
 

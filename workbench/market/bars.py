@@ -54,12 +54,15 @@ class Bars:
     volume: Numbers
 
     def __post_init__(self) -> None:
-        for column in fields(self):
-            values = getattr(self, column.name).view()
-            if len(values) != len(self.days):
-                raise BadInput(f"column '{column.name}' has {len(values)} rows and 'days' has {len(self.days)}")
-            values.flags.writeable = False
-            object.__setattr__(self, column.name, values)
+        rows = len(self.days)
+        for name in self.__slots__:
+            values = getattr(self, name)
+            if len(values) != rows:
+                raise BadInput(f"column '{name}' has {len(values)} rows and 'days' has {rows}")
+            if values.flags.writeable:
+                values = values.view()
+                values.flags.writeable = False
+                object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         return len(self.days)
@@ -67,7 +70,7 @@ class Bars:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Bars):
             return NotImplemented
-        return all(np.array_equal(getattr(self, c.name), getattr(other, c.name)) for c in fields(self))
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in self.__slots__)
 
     __hash__ = None     # type: ignore[assignment]
 
@@ -78,14 +81,14 @@ class Bars:
         """The bars from `first` to `last`, both included; None leaves that side open."""
         if first is None and last is None:
             return self
-        start = 0 if first is None else int(np.searchsorted(self.days, np.datetime64(first, "D"), "left"))
-        end = len(self) if last is None else int(np.searchsorted(self.days, np.datetime64(last, "D"), "right"))
-        return Bars(**{column.name: getattr(self, column.name)[start:end] for column in fields(self)})
+        start = 0 if first is None else int(self.days.searchsorted(np.datetime64(first, "D"), "left"))
+        end = len(self) if last is None else int(self.days.searchsorted(np.datetime64(last, "D"), "right"))
+        return Bars(**{name: getattr(self, name)[start:end] for name in self.__slots__})
 
     def row(self, day: date) -> int | None:
         """The row of a date; None where it has no bar."""
-        at = int(np.searchsorted(self.days, np.datetime64(day, "D")))
-        return at if at < len(self) and self.days[at] == np.datetime64(day, "D") else None
+        at = int(self.days.searchsorted(np.datetime64(day, "D")))
+        return at if at < len(self.days) and self.days.item(at) == day else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

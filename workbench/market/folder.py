@@ -3,7 +3,8 @@
 import difflib
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.algorithm.journal import to_json
 from workbench.errors import BadInput, MissingPrice, UnknownName
 from workbench.market import bars as columns
-from workbench.market.bars import EQUITY, SCALE, Bars
+from workbench.market.bars import EQUITY, SCALE, Bars, Days
 from workbench.market.calendar import Calendar, read_calendar
-from workbench.market.corporate import CorporateAction, FactorFile, MapFile, read_factors, read_map
+from workbench.market.corporate import ONE_DAY, CorporateAction, FactorFile, MapFile, read_factors, read_map
 from workbench.market.view import View
 from workbench.words import instrument as words
 from workbench.words.identity import canonical
@@ -39,6 +41,8 @@ class Market:
         self._joined: dict[str, Bars] = {}
         self._factors: dict[str, FactorFile] = {}
         self._actions: dict[str, tuple[CorporateAction, ...]] = {}
+        self._told: dict[str, _Told] = {}
+        self._named: dict[tuple[str, str], Instrument] = {}
 
     def __repr__(self) -> str:
         return f"Market({self.path}, {len(self.symbols())} symbols)"
@@ -138,13 +142,22 @@ class Market:
         """
         digest = hashlib.sha256(f"{FINGERPRINT} {as_of}\n".encode())
         for instrument_id, one in sorted({one.instrument_id: one for one in instruments}.items()):
-            bars = self.bars(one).between(None, as_of)
-            events = [[action.kind, action.ex_date, action.adjustment] for action in self.actions(one, date.min, as_of)]
-            digest.update(canonical({"id": instrument_id, "rows": len(bars), "actions": events,
-                                     "tickers": _known_tickers(self.map_file(one), as_of)}).encode())
-            for column in (bars.days.astype(np.int64), bars.open, bars.high, bars.low, bars.close, bars.volume):
-                digest.update(np.ascontiguousarray(column, "<i8").tobytes())
+            if instrument_id not in self._told:
+                self._told[instrument_id] = self._tell(one)
+            for part in self._told[instrument_id].until(as_of):
+                digest.update(part)
         return digest.hexdigest()
+
+    def _tell(self, one: Instrument) -> "_Told":
+        bars, known = self.bars(one), self.map_file(one)
+        tickers = [(first or date.min, canonical([first, ticker])) for ticker, first, _ in known.spans()]
+        if known.delisting_date is not None:
+            tickers.append((known.delisting_date + ONE_DAY, canonical([known.delisting_date, ""])))
+        actions = [(action.ex_date, canonical([action.kind, action.ex_date, action.adjustment]))
+                   for action in self.actions(one, date.min, date.max)]
+        columns = (bars.days.astype(np.int64), bars.open, bars.high, bars.low, bars.close, bars.volume)
+        return _Told(instrument_id=one.instrument_id, days=bars.days, actions=tuple(actions), tickers=tuple(tickers),
+                     columns=tuple(np.ascontiguousarray(column, "<i8").data for column in columns))
 
     @cached_property
     def _tickers(self) -> frozenset[str]:
@@ -158,13 +171,13 @@ class Market:
         return {known.name: known for known in found if known.rows}
 
     @cached_property
-    def _rows(self) -> dict[str, list[tuple[date, str]]]:
+    def _rows(self) -> dict[str, tuple[list[date], list[str]]]:
         """By ticker: the dates of its map rows, ascending, and the file each is in."""
         rows: dict[str, list[tuple[date, str]]] = {}
         for name, known in self._maps.items():
             for row in known.rows:
                 rows.setdefault(row.ticker.upper(), []).append((row.date, name))
-        return {ticker: sorted(found) for ticker, found in rows.items()}
+        return {ticker: ([day for day, _ in sorted(found)], [name for _, name in sorted(found)]) for ticker, found in rows.items()}
 
     @cached_property
     def _by_id(self) -> dict[str, str]:
@@ -173,15 +186,15 @@ class Market:
 
     def _resolve(self, name: str, on: date) -> tuple[Instrument, date | None]:
         """The company that a ticker means on a date, or next after it, and when it was listed."""
-        rows = self._rows.get(name)
-        if rows is None:
+        dates, names = self._rows.get(name, ((), ()))
+        if not dates:
             if name not in self._tickers:
                 raise UnknownName("symbol", name, _nearest(name, self.symbols()), where=str(self.path))
             return self._instrument(MapFile(name), name), None
-        at = min(bisect_left(rows, on, key=lambda row: row[0]), len(rows) - 1)
-        known = self._maps[rows[at][1]]
+        at = min(bisect_left(dates, on), len(dates) - 1)
+        known = self._maps[names[at]]
         ticker = known.ticker_on(on) or name
-        if on > rows[at][0] and name != known.last_ticker:
+        if on > dates[at] and name != known.last_ticker:
             raise UnknownName("symbol", name, [known.ticker_on(on) or known.last_ticker], where=f"{self.path} on {on}")
         return self._instrument(known, ticker), known.first_date
 
@@ -189,8 +202,11 @@ class Market:
         return [known for known in self._maps.values() if self._tickers & {row.ticker.upper() for row in known.rows}]
 
     def _instrument(self, known: MapFile, symbol: str) -> Instrument:
-        return Instrument(symbol=symbol, instrument_id=security_identifier(known.first_ticker, known.first_date),
-                          last_symbol=known.last_ticker)
+        key = known.name, symbol
+        if key not in self._named:
+            self._named[key] = Instrument(symbol=symbol, last_symbol=known.last_ticker,
+                                          instrument_id=security_identifier(known.first_ticker, known.first_date))
+        return self._named[key]
 
     def _daily(self, ticker: str) -> Bars:
         """A ticker's file of daily bars; a ticker without one traded without our knowing."""
@@ -206,8 +222,27 @@ def _nearest(name: str, known: Iterable[str]) -> list[str]:
     return difflib.get_close_matches(name, known, n=5, cutoff=0.0)
 
 
-def _known_tickers(known: MapFile, as_of: date) -> list[tuple[date | None, str]]:
-    """Since when which ticker, and when the listing ended, as far as it had happened by `as_of`."""
-    changes = [(first, ticker) for ticker, first, _ in known.spans() if first is None or first <= as_of]
-    ended = known.delisting_date
-    return [*changes, (ended, "")] if ended is not None and ended < as_of else list(changes)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """All that a fingerprint says of one stock, as text and bytes: what is known by a date is the beginning of each.
+
+    `actions` and `tickers` have the date from which they are known, `columns` 8 bytes for each of `days`.
+    """
+
+    instrument_id: str
+    days: Days
+    actions: tuple[tuple[date, str], ...]
+    tickers: tuple[tuple[date, str], ...]
+    columns: tuple[memoryview, ...]
+
+    def until(self, as_of: date) -> Iterator[bytes | memoryview]:
+        """The parts of it that are known by a date, one after the other."""
+        rows = int(self.days.searchsorted(np.datetime64(as_of, "D"), "right"))
+        yield (f'{{"actions":[{_first(self.actions, as_of)}],"id":{to_json(self.instrument_id)},"rows":{rows},'
+               f'"tickers":[{_first(self.tickers, as_of)}]}}').encode()
+        for column in self.columns:
+            yield column[:rows]
+
+
+def _first(dated: tuple[tuple[date, str], ...], as_of: date) -> str:
+    return ",".join([text for day, text in dated if day <= as_of])

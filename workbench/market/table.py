@@ -57,7 +57,11 @@ class Table:
 
     def dates(self, ours: str) -> NDArray[np.datetime64]:
         """A column as datetime64[D]. Raises `BadInput` for a cell that is not a date, or has a time of day."""
-        return np.array([self._date(ours, row, text) for row, text in self.cells(ours)], "datetime64[D]")
+        known: dict[str, date] = {}         # a table has many rows a date
+        for row, text in (cells := self.cells(ours)):
+            if text not in known:
+                known[text] = self._date(ours, row, text)
+        return np.array([known[text] for _, text in cells], "datetime64[D]")
 
     def rows(self, frame: "pd.DataFrame") -> "Table":
         """The same table with other rows."""

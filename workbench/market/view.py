@@ -121,14 +121,14 @@ class View:
         first = min(starts).item() if starts else self.as_of
         sessions = np.array(self._calendar.sessions(first, self.as_of), "datetime64[D]")
         values = np.full((len(sessions), len(self.symbols)), np.nan)
+        placed: dict[bytes, NDArray[np.intp]] = {}          # most stocks have bars on the same dates
         for column, symbol in enumerate(self.symbols):
             held = self._bars[symbol]
-            rows = np.searchsorted(sessions, held.days)
-            stray = rows[rows < len(sessions)].size < len(held) or not np.array_equal(sessions[rows], held.days)
-            if stray:
-                raise _not_a_session(symbol, held, sessions)
+            dates = held.days.tobytes()
+            if dates not in placed:
+                placed[dates] = _rows_among(sessions, held, symbol)
             closes = held.close / SCALE
-            values[rows, column] = closes * self._factors(symbol) if adjusted else closes
+            values[placed[dates], column] = closes * self._factors(symbol) if adjusted else closes
         return pd.DataFrame(values, index=_index(sessions), columns=list(self.symbols))
 
     def _factors(self, symbol: str) -> Floats:
@@ -168,6 +168,10 @@ def _index(days: NDArray[np.datetime64]) -> "pd.DatetimeIndex":
     return pd.DatetimeIndex(days.astype("datetime64[ns]"), name="session")
 
 
-def _not_a_session(symbol: str, held: Bars, sessions: NDArray[np.datetime64]) -> BadInput:
-    stray = np.setdiff1d(held.days, sessions)[0]
-    return BadInput(f"{symbol} has a bar on {stray}, which is not a session", remedy="`workbench data check` lists such bars")
+def _rows_among(sessions: NDArray[np.datetime64], held: Bars, symbol: str) -> NDArray[np.intp]:
+    """Where each bar's date is among the sessions. Raises `BadInput` for a date that is none."""
+    rows = np.searchsorted(sessions, held.days)
+    if rows[rows < len(sessions)].size < len(held) or not np.array_equal(sessions[rows], held.days):
+        stray = np.setdiff1d(held.days, sessions)[0]
+        raise BadInput(f"{symbol} has a bar on {stray}, which is not a session", remedy="`workbench data check` lists such bars")
+    return rows

@@ -48,20 +48,21 @@ def checked(answer: Any, symbols: Iterable[str], *, where: str) -> "pd.Series[fl
     """
     import pandas as pd
 
-    known = tuple(symbols)
+    known = dict.fromkeys(symbols)
     if not isinstance(answer, pd.Series):
         raise BadInput(f"a strategy answers with a pandas Series of weights by symbol, not {type(answer).__name__}",
                        where=where)
     for symbol in answer.index:
         if symbol not in known:
-            raise UnknownName("symbol", str(symbol), known, where=where)
+            raise UnknownName("symbol", str(symbol), tuple(known), where=where)
     twice = answer.index[answer.index.duplicated()]
     if len(twice):
         raise BadInput(f"two weights for {twice[0]}", where=where)
     weights = pd.to_numeric(answer, errors="coerce").astype(float)
-    for symbol, given, weight in zip(answer.index, answer, weights, strict=True):
-        if not np.isfinite(weight):
-            raise BadInput(f"the weight of {symbol} is {given!r}, not a finite number", where=where)
+    finite = np.isfinite(weights.to_numpy())
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise BadInput(f"the weight of {answer.index[at]} is {answer.tolist()[at]!r}, not a finite number", where=where)
     return weights.sort_index().rename("weight")
 
 

@@ -98,8 +98,9 @@ def read_weights(path: Path | str) -> dict[date, "pd.Series[float]"]:
     table = read_table(Path(path), WEIGHT_COLUMNS, tuple(WEIGHT_COLUMNS))
     days, values = table.dates("date").tolist(), table.numbers("weight").tolist()
     found: dict[date, dict[str, float]] = {}
+    symbols: dict[str, str] = {}
     for day, value, (row, text) in zip(days, values, table.cells("symbol"), strict=True):
-        symbol = instrument.symbol(text, where=table.place(row, "symbol"))
+        symbol = symbols.get(text) or symbols.setdefault(text, instrument.symbol(text, where=table.place(row, "symbol")))
         if symbol in found.setdefault(day, {}):
             raise table.refuse(row, "symbol", symbol, f"there twice on {day}", "keep one row")
         found[day][symbol] = value

@@ -13,7 +13,7 @@ from workbench import files
 from workbench.engines.log import LogLine
 from workbench.errors import BadInput, NotRecorded
 from workbench.market.folder import Market
-from workbench.running import decision, live, rebalance, records
+from workbench.running import decision, rebalance, records
 from workbench.running.attempt import Executed, configure, find_engine
 from workbench.running.evidence import gather
 from workbench.running.preview import Preview, preview
@@ -83,7 +83,7 @@ class Desk:
         try:
             for day in dates:
                 snapshot = decision.decide(self.market, known, weights, day, holdings=holdings)
-                records.save_snapshot(self.data, snapshot, source=known.source)
+                records.save_snapshots(self.data, [snapshot], source=known.source)
                 recorded = True
                 yield snapshot
         finally:
@@ -97,8 +97,7 @@ class Desk:
         source = Path(path)
         known = Strategy(name=name or source.stem, source=source.name, parameters=())
         found = tuple(decision.decide_weights(self.market, known, weights, day) for day, weights in read_weights(source).items())
-        for snapshot in found:
-            records.save_snapshot(self.data, snapshot, source=known.source)
+        records.save_snapshots(self.data, found, source=known.source)
         self.store.index(self.data)
         return found
 
@@ -165,6 +164,8 @@ class Desk:
         found = find_engine(run.engine, self.settings)
         try:
             if mode != "backtest":
+                from workbench.running import live
+
                 return live.execute_live(self.data, self.market, run, engine=found, settings=self.settings, hear=hear,
                                          supersede=supersede, leave_working=leave_working, deadline=deadline)
             return rebalance.execute(self.data, self.market, run, engine=found, settings=self.settings, progress=progress,
@@ -246,6 +247,8 @@ class Desk:
         money = cash or self.settings.cash
         if mode == "backtest":
             return rebalance.prepare(self.data, self.market, decisions, params or ExecutionParams(), engine=known, cash=money)
+        from workbench.running import live
+
         return live.prepare_live(
             self.data, self.market, Decisions(strategy=decisions.strategy, snapshots=(decisions.last,)),
             params or ExecutionParams(), engine=known, mode=mode, account=account or self.settings.account, cash=money,

@@ -41,6 +41,7 @@ from workbench.running.sent import working
 from workbench.running.stopping import Contact
 from workbench.settings import Settings
 from workbench.store import Store
+from workbench.words import intent as intent_words
 from workbench.words import run as runs
 from workbench.words.intent import Intent
 from workbench.words.params import ExecutionParams
@@ -86,7 +87,7 @@ def prepare_live(data: Path, market: Market, decisions: Decisions, params: Execu
         algorithm_sha256=base.algorithm_sha256(), start=snapshot.rebalance_date, end=snapshot.rebalance_date, cash=cash,
         rejected=refused,
     )
-    return rebalance.save_request(data, run, good, params)
+    return rebalance.save_request(data, run, intent_words.text(good), params)
 
 
 def execute_live(

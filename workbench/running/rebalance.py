@@ -1,10 +1,12 @@
 """Running: from recorded decisions to an engine's attempt and its outcome. Asking for the same run twice finds the first."""
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from filelock import FileLock
 
@@ -20,6 +22,7 @@ from workbench.running.attempt import Executed, Watch, configure, judge, supervi
 from workbench.running.records import Decisions
 from workbench.settings import Settings
 from workbench.store import Store
+from workbench.words import intent as intents
 from workbench.words import run as runs
 from workbench.words.instrument import Instrument
 from workbench.words.intent import Intent, Rejected
@@ -28,6 +31,18 @@ from workbench.words.params import body as params_body
 from workbench.words.run import Attempt, Run
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What decisions ask of an engine: the instruments, the text of its intents file, and the items that are refused."""
+
+    instruments: tuple[Instrument, ...]
+    text: str = field(repr=False)
+    refused: tuple[Rejected, ...]
+
+
+_LAST: WeakKeyDictionary[Market, tuple[str, _Asked]] = WeakKeyDictionary()      # by market: the digest of the last, and its answer
 
 
 def prepare(
@@ -41,22 +56,21 @@ def prepare(
     """
     if not decisions.snapshots:
         raise NotRecorded(f"a decision of '{decisions.strategy}'", "record one with `workbench decide`")
-    good, refused = usable_intents(data, market, decisions)
+    asked = _asked(data, market, decisions)
     start, end = market.calendar.previous(decisions.dates[0]), market.calendar.next(decisions.dates[-1])
     run = runs.request(
         strategy=decisions.strategy, engine=engine.name, engine_version=engine.version, mode="backtest", account=account,
         decisions={snapshot.rebalance_date: snapshot.snapshot_id for snapshot in decisions.snapshots},
-        params_id=records.save_params(data, params), data_fingerprint=market.fingerprint(instruments_of(market, good), end),
-        algorithm_sha256=base.algorithm_sha256(), start=start, end=end, cash=cash, rejected=refused,
+        params_id=records.save_params(data, params), data_fingerprint=market.fingerprint(asked.instruments, end),
+        algorithm_sha256=base.algorithm_sha256(), start=start, end=end, cash=cash, rejected=asked.refused,
     )
-    return save_request(data, run, good, params)
+    return save_request(data, run, asked.text, params)
 
 
-def save_request(data: Path, run: Run, good: list[Intent], params: ExecutionParams) -> Run:
+def save_request(data: Path, run: Run, text: str, params: ExecutionParams) -> Run:
     """Write a run's folder: what is asked, the intents as the engine gets them, and the params. Returns the run."""
     folder = records.run_folder(data, run.run_id)
-    items = ",\n".join(to_json(intent.body()) for intent in good)
-    files.write_once(folder / "intents.json", f"[\n{items}\n]\n")
+    files.write_once(folder / "intents.json", text)
     files.write_once(folder / "params.json", to_json(params_body(params)) + "\n")
     files.write_once(folder / "run.json", to_json(run.body()) + "\n")
     return run
@@ -113,6 +127,31 @@ def _completed(folder: Path, run: Run, attempt: Attempt) -> Executed:
     return found
 
 
+def _asked(data: Path, market: Market, decisions: Decisions) -> _Asked:
+    """What these decisions ask of an engine. Files that say what they said the last time are not gone through again."""
+    digest = _digest(data, decisions)
+    known = _LAST.get(market)
+    if known is not None and known[0] == digest:
+        return known[1]
+    good, refused = usable_intents(data, market, decisions)
+    asked = _Asked(instruments=instruments_of(market, good), text=intents.text(good), refused=refused)
+    if digest is not None and digest == _digest(data, decisions):       # nobody has changed them meanwhile
+        _LAST[market] = digest, asked
+    return asked
+
+
+def _digest(data: Path, decisions: Decisions) -> str | None:
+    """One hash over the intents files of decisions and their dates; None where one is not there."""
+    digest = hashlib.sha256()
+    try:
+        for snapshot in decisions.snapshots:
+            found = files.sha256(records.intents_path(data, snapshot.snapshot_id))
+            digest.update(f"{snapshot.rebalance_date} {snapshot.snapshot_id} {found}\n".encode())
+    except FileNotFoundError:
+        return None
+    return digest.hexdigest()
+
+
 def usable_intents(data: Path, market: Market, decisions: Decisions) -> tuple[list[Intent], tuple[Rejected, ...]]:
     """All intents of the decisions, each under the ticker that the company's map file ends with, and the refused items.
 
@@ -123,18 +162,18 @@ def usable_intents(data: Path, market: Market, decisions: Decisions) -> tuple[li
     for snapshot in decisions.snapshots:
         found, bad = records.read_intents(data, snapshot.snapshot_id)
         refused += [replace(item, reason=f"{snapshot.snapshot_id}: {item.reason}") for item in bad]
-        good += [replace(intent, symbol=_last_symbol(market, intent, snapshot.rebalance_date)) for intent in found]
+        good += [_under_last_symbol(market, intent, snapshot.rebalance_date) for intent in found]
     if not good:
         raise BadInput("no usable intent", where=f"strategy '{decisions.strategy}'", remedy="see the reasons in the intents files")
     return good, tuple(refused)
 
 
-def _last_symbol(market: Market, intent: Intent, day: date) -> str:
+def _under_last_symbol(market: Market, intent: Intent, day: date) -> Intent:
     instrument = market.instrument(intent.symbol, day)
     if instrument.instrument_id != intent.instrument_id:
         raise BadInput(f"{intent.symbol} on {day} is {instrument.instrument_id} in {market.path}, not {intent.instrument_id}",
                        where=f"intent {intent.order_intent_id}", remedy="use the data folder the decision was made with")
-    return instrument.last_symbol
+    return intent if intent.symbol == instrument.last_symbol else replace(intent, symbol=instrument.last_symbol)
 
 
 def instruments_of(market: Market, intents: list[Intent]) -> tuple[Instrument, ...]:

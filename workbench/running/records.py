@@ -8,8 +8,10 @@
 
 import platform
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,21 +68,31 @@ class Decisions:
         raise NotRecorded(f"a decision of '{self.strategy}' for {day}", f"recorded: {', '.join(map(str, self.dates)) or 'none'}")
 
 
-def save_snapshot(data: Path, snapshot: Snapshot, *, source: str) -> Path:
-    """Record a decision and its intents. The same decision again is found, and counts as the newest for its date."""
+def save_snapshots(data: Path, snapshots: Iterable[Snapshot], *, source: str) -> None:
+    """Record decisions and their intents. The same decision again is found, and counts as the newest for its date."""
+    files.write_all(pair for snapshot in snapshots for pair in _not_there(data, snapshot, source))
+
+
+def _not_there(data: Path, snapshot: Snapshot, source: str) -> Iterator[tuple[Path, str]]:
+    """The files of a decision, those not there that have its content for a name, and those that are of this moment."""
     folder = data / "snapshots" / snapshot.strategy / snapshot.rebalance_date.isoformat()
-    path = files.write_once(folder / f"{snapshot.snapshot_id}.json", to_json(snapshot.body()) + "\n")
-    items = ",\n".join(to_json(intent.body()) for intent in snapshot.intents())
-    files.write_once(data / "intents" / f"{snapshot.snapshot_id}.json", f"[\n{items}\n]\n")
-    files.write(folder / f"{snapshot.snapshot_id}.made.json", to_json(made(source)) + "\n")
-    return path
+    for path, text in ((folder / f"{snapshot.snapshot_id}.json", to_json(snapshot.body()) + "\n"),
+                       (intents_path(data, snapshot.snapshot_id), intents.text(snapshot.intents()))):
+        if not files.is_there(path, text):
+            yield path, text
+    yield folder / f"{snapshot.snapshot_id}.made.json", to_json(made(source)) + "\n"
 
 
 def made(source: str) -> dict[str, Any]:
     """Clock and versions, kept beside what they made and never hashed."""
-    found = {name: version(name) for name in VERSIONS_KEPT}
     return {"made_at": datetime.now(UTC), "source": source, "workbench": __version__, "python": platform.python_version(),
-            "platform": sys.platform, **found}
+            "platform": sys.platform, **_versions()}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """What is installed does not change under a process that has loaded it."""
+    return {name: version(name) for name in VERSIONS_KEPT}
 
 
 def read_decisions(data: Path, strategy: str, *, until: date | None = None) -> Decisions:
@@ -108,7 +120,12 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def read_intents(data: Path, snapshot_id: str) -> tuple[tuple[intents.Intent, ...], tuple[intents.Rejected, ...]]:
     """The intents of a snapshot as they stand in their file, and the items refused alone."""
-    return read_intents_file(data / "intents" / f"{snapshot_id}.json")
+    return read_intents_file(intents_path(data, snapshot_id))
+
+
+def intents_path(data: Path, snapshot_id: str) -> Path:
+    """Where the intents of a snapshot are recorded."""
+    return data / "intents" / f"{snapshot_id}.json"
 
 
 def read_intents_file(path: Path) -> tuple[tuple[intents.Intent, ...], tuple[intents.Rejected, ...]]:

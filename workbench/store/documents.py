@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,18 +13,22 @@ from workbench.algorithm.journal import to_json
 from workbench.errors import BadInput
 from workbench.words import intent, params, run, snapshot
 from workbench.words.identity import thaw
+from workbench.words.intent import Intent
+from workbench.words.snapshot import Item
 
 TABLES = {"snapshot": ("snapshots", "snapshot_items"), "intents": ("intents",), "params": ("params",), "run": ("runs",),
           "attempt": ("attempts",)}
+NUMBERS = (Decimal, int)
 LARGEST = 10**18            # of any number; a column holds a little more
 EXCERPT = 2000              # characters of what could not be read that are kept
 
 
 @dataclass(slots=True)
 class Rows:
-    """Rows by table, and what could not be read as rows of `bad_lines`."""
+    """A row by table, columns of many by table (`loading.load_columns`), and what could not be read as rows of `bad_lines`."""
 
-    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    columns: dict[str, dict[str, Any]] = field(default_factory=dict)
     bad: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -55,24 +59,21 @@ def _snapshot(file: str, body: Any) -> Rows:
         "data_fingerprint": value.data_fingerprint, "gross": value.gross, "net": value.net,
         "cash_weight": value.cash_weight, "file": file,
     }
-    items = [
-        {"snapshot_id": value.snapshot_id, "position": position, "symbol": item.symbol, "instrument_id": item.instrument_id,
-         "target_weight": item.target_weight, "decision_price": item.decision_price, "score": item.score, "file": file}
-        for position, item in enumerate(value.items)
-    ]
-    return Rows(tables={"snapshots": [head], "snapshot_items": items})
+    items = {"snapshot_id": value.snapshot_id, "file": file, **_columns(value.items, Item)}
+    return Rows(tables={"snapshots": head}, columns={"snapshot_items": items})
 
 
 def _intents(file: str, body: Any) -> Rows:
     good, refused = intent.read(body, where=file)
-    decision = PurePosixPath(file).stem
-    rows = []
-    for position, item in enumerate(good):
-        row = item.body() | {"snapshot_id": decision, "position": position, "file": file}
-        del row["schema"]
-        rows.append(row)
+    rows = {"snapshot_id": PurePosixPath(file).stem, "file": file, **_columns(good, Intent)}
+    del rows["schema"]
     bad = [bad_line(file, item.position + 1, _excerpt(body[item.position]), item.reason) for item in refused]
-    return Rows(tables={"intents": rows}, bad=bad)
+    return Rows(columns={"intents": rows}, bad=bad)
+
+
+def _columns(items: Sequence[Any], kind: type[Any]) -> dict[str, list[Any]]:
+    """Each field of `kind` as a list over the items, and their positions."""
+    return {"position": list(range(len(items))), **{one.name: [getattr(item, one.name) for item in items] for one in fields(kind)}}
 
 
 def _params(file: str, body: Any) -> Rows:
@@ -81,7 +82,7 @@ def _params(file: str, body: Any) -> Rows:
     _named(file, params_id)
     row = value.body() | {"params_id": params_id, "file": file}
     row["risk_overrides"] = to_json(row["risk_overrides"])
-    return Rows(tables={"params": [row]})
+    return Rows(tables={"params": row})
 
 
 def _run(file: str, body: Any) -> Rows:
@@ -91,22 +92,23 @@ def _run(file: str, body: Any) -> Rows:
     row["rejected"] = to_json(row["rejected"])
     for name in ("schema", "start", "end"):
         del row[name]
-    return Rows(tables={"runs": [row]})
+    return Rows(tables={"runs": row})
 
 
 def _attempt(file: str, body: Any) -> Rows:
     value = run.read_attempt(body, where=file)
     _named(file, f"{value.run_id}/{value.attempt}/status")
-    return Rows(tables={"attempts": [value.body() | {"file": file}]})
+    return Rows(tables={"attempts": value.body() | {"file": file}})
 
 
 def _check_range(rows: Rows) -> None:
     """Raise ValueError for a number that the store's columns can't hold."""
-    for table in rows.tables.values():
-        for row in table:
-            for name, value in row.items():
-                if isinstance(value, Decimal | int) and not -LARGEST < value < LARGEST:
-                    raise ValueError(f"{name} {value} is out of range")
+    for table in (*rows.tables.values(), *rows.columns.values()):
+        wrong = [(position, f"{name} {value}") for name, given in table.items()
+                 for position, value in enumerate(given if isinstance(given, list) else [given])
+                 if isinstance(value, NUMBERS) and not -LARGEST < value < LARGEST]
+        if wrong:
+            raise ValueError(f"{min(wrong, key=lambda one: one[0])[1]} is out of range")
 
 
 def _named(file: str, name: str) -> None:

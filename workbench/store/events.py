@@ -201,7 +201,10 @@ def _in_our_words(connection: DuckDBPyConnection, name: str, word: Callable[[str
 
 
 def _append(connection: DuckDBPyConnection) -> int:
-    """Move the stage into the table of events: what is not there yet, once, and marked where the journal tells it too."""
+    """Move the stage into the table of events: what is not there yet, once, and marked where the journal tells it too.
+
+    Lines are long, so those that are there are compared only where one of the stage's has come before under its identity.
+    """
     row = connection.execute(
         "select count(*), count(distinct hash(run_id, attempt, writer, identity)), "
         "bool_or(writer = 'lean'), bool_or(writer = 'journal') from stage"
@@ -211,10 +214,13 @@ def _append(connection: DuckDBPyConnection) -> int:
     if not count:
         return 0
     place, given = _near(connection)
-    connection.execute(f"create or replace temp table near as from events where {place}", given)
+    connection.execute("create or replace temp table near as select run_id, attempt, writer, identity, order_id, event_id "
+                       f"from events where {place}", given)
     fresh = "stage s" if different == count else "(select distinct on (run_id, attempt, writer, identity, line) * from stage) s"
-    if _count(connection, "select count(*) from near"):
-        fresh += " anti join near using (run_id, attempt, writer, identity, line)"
+    if _count(connection, "select count(*) from near semi join stage using (run_id, attempt, writer, identity)"):
+        connection.execute("create or replace temp table own_lines as select run_id, attempt, writer, identity, line from events "
+                           f"where {place} and writer in (select writer from stage)", given)
+        fresh += " anti join own_lines using (run_id, attempt, writer, identity, line)"
     staged = columns(connection, "stage")
     wanted = ", ".join(name for name in columns(connection, "events") if name in staged)
     added = connection.execute(f"insert into events by name select {wanted} from {fresh}").fetchone()

@@ -16,11 +16,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench import files
 from workbench.errors import BadInput, UnknownName
 from workbench.store import documents, lines, survey
 from workbench.store.documents import bad_line
 from workbench.store.events import Group, Piece, take
-from workbench.store.loading import load, spool
+from workbench.store.loading import load, load_columns, spool
 from workbench.store.survey import Found, Known, Source
 
 if TYPE_CHECKING:
@@ -70,9 +71,10 @@ class Reading:
         batch = _Batch(connection, self, survey.known(connection, names))
         while self.gone:
             batch.forget(self.gone.pop())
-        while self.todo and batch.size < BATCH_BYTES and batch.files < BATCH_FILES and not batch.full:
-            batch.add(self.todo.popleft())
-        return batch.write()
+        with files.without_collecting():
+            while self.todo and batch.size < BATCH_BYTES and batch.files < BATCH_FILES and not batch.full:
+                batch.add(self.todo.popleft())
+            return batch.write()
 
     def look_again(self, file: str) -> Found | None:
         """A file as the disk has it now, by the name the store knows it under; None where it is gone."""
@@ -89,6 +91,7 @@ class _Batch:
         self.size = self.files = 0
         self.full = False
         self.rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.columns: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.bad: list[dict[str, Any]] = []
         self.pieces: dict[Group, list[Piece]] = defaultdict(list)
         self.ledger: dict[str, Known] = {}
@@ -129,6 +132,8 @@ class _Batch:
         with spool() as path:
             for table, rows in self.rows.items():
                 load(self.connection, path, table, rows)
+            for table, groups in self.columns.items():
+                load_columns(self.connection, path, table, groups)
             load(self.connection, path, "bad_lines", self.bad)
             for group, pieces in self.pieces.items():
                 taken = take(self.connection, path, group, pieces)
@@ -148,8 +153,10 @@ class _Batch:
             self._clear_documents(item.kind, item.file)
             read = documents.read(item.kind, item.file, data)
             self.bad += read.bad
-            for table, rows in read.tables.items():
-                self.rows[table] += rows
+            for table, row in read.tables.items():
+                self.rows[table].append(row)
+            for table, columns in read.columns.items():
+                self.columns[table].append(columns)
         self._remember(item, read_to=len(data), lines=0, sha256=sha256)
 
     def _add_events(self, item: Found) -> None:

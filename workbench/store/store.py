@@ -89,8 +89,10 @@ class Store:
         """
         root = _folder(folder)
         there = {item.file: item for item in survey.survey(root)}
-        with self._access.reading("look for new files") as connection:
-            before = survey.known(connection)
+        before = {}
+        if self.path is None or self.path.exists():
+            with self._access.reading("look for new files") as connection:
+                before = survey.known(connection)
         gone = [file for file in before if file not in there and survey.recognise(file)]
         return self._read(Reading(root, survey.unseen(there, before, verify=verify), gone, self._sources), "index files")
 

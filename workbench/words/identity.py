@@ -1,12 +1,13 @@
 """Identity is content: the same thing decided or asked for twice has one id."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from json.encoder import encode_basestring as quote
 from typing import Any
 
-from workbench.algorithm.journal import to_json
+from workbench.algorithm.journal import WRITERS, to_json
 
 MONEY = Decimal("1e-12")        # the store's DECIMAL(38,12): what a file holds is what the store holds
 WIDE = Context(prec=38)
@@ -23,7 +24,10 @@ def content_id(kind: str, body: Mapping[str, Any]) -> str:
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys, no spaces, Decimals without trailing zeros and dates as ISO text."""
-    return to_json(_sorted(value))
+    write = SORTING.get(type(value))            # as `to_json` writes, but for the order of keys
+    if write is None:
+        write = next((write for kind, write in SORTING.items() if isinstance(value, kind)), to_json)
+    return write(value)
 
 
 def money(value: Any) -> Decimal:
@@ -62,9 +66,12 @@ def _frozen(value: Any) -> Any:
     raise TypeError(f"{value!r}: a parameter is a number, text, flag, date or a list of them")
 
 
-def _sorted(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _sorted(value[key]) for key in sorted(value, key=str)}
-    if isinstance(value, list | tuple):
-        return [_sorted(item) for item in value]
-    return value
+def _object(value: Mapping[Any, Any]) -> str:
+    return "{" + ",".join([f"{quote(str(key))}:{canonical(value[key])}" for key in sorted(value, key=str)]) + "}"
+
+
+def _array(value: Iterable[Any]) -> str:
+    return "[" + ",".join(map(canonical, value)) + "]"
+
+
+SORTING: Mapping[type, Callable[[Any], str]] = {**WRITERS, dict: _object, list: _array, tuple: _array, Mapping: _object}

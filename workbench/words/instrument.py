@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 from workbench.algorithm import intents
 from workbench.errors import BadInput
@@ -28,6 +29,7 @@ def symbol(text: str, *, where: str = "") -> str:
         raise BadInput(str(error), where=where) from None
 
 
+@cache
 def security_identifier(first_ticker: str, first_date: date | None) -> str:
     """Lean's identifier of a US equity: `AAPL R735QTJ8XC9X`.
 

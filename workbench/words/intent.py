@@ -1,17 +1,23 @@
 """What is wanted, one holding an item. Fields and reading are the algorithm's own; here are ids and placeholders."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from operator import add, attrgetter
 from typing import Any
 
 from workbench.algorithm import intents as rules
 from workbench.algorithm.intents import Intent, Rejected
+from workbench.algorithm.journal import to_json
 from workbench.errors import BadInput
 from workbench.words.instrument import Instrument
 from workbench.words.order import Order
 
-__all__ = ["Intent", "Rejected", "manual", "placeholder", "read"]
+__all__ = ["Intent", "Rejected", "manual", "placeholder", "read", "text"]
+
+_VALUES = attrgetter(*Intent.__slots__)
+_NAMES = tuple(f'"{name}":' for name in Intent.__slots__)
 
 
 def read(items: Any, *, where: str = "") -> tuple[tuple[Intent, ...], tuple[Rejected, ...]]:
@@ -20,6 +26,12 @@ def read(items: Any, *, where: str = "") -> tuple[tuple[Intent, ...], tuple[Reje
         return rules.read(items)
     except ValueError as error:
         raise BadInput(str(error), where=where) from None
+
+
+def text(items: Iterable[Intent]) -> str:
+    """The text of an intents file: one item a line, each as `to_json` writes its body."""
+    lines = ("{" + ",".join(map(add, _NAMES, map(to_json, _VALUES(item)))) + "}" for item in items)
+    return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
 def manual(
