@@ -7,6 +7,7 @@ sides; prices are dollars a share, costs dollars, and positive is bad.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
+from functools import reduce
 
 from workbench.errors import BadInput, UnknownName
 
@@ -53,8 +54,8 @@ class Shortfall:
         """paper − real − the sum of the parts: 0, or the numbers don't belong together. None where either is not known."""
         if self.total is None or self.paper is None or self.real is None:
             return None
-        with localcontext(EXACT):
-            return self.paper - self.real - sum((part for _, part in self.parts if part is not None), ZERO)
+        parts = reduce(EXACT.add, (part for _, part in self.parts if part is not None), ZERO)
+        return EXACT.subtract(EXACT.subtract(self.paper, self.real), parts)
 
     def __repr__(self) -> str:
         bps = "" if self.bps is None else f", {self.bps:.1f} bps of {self.notional:,.2f}"
