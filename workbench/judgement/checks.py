@@ -67,9 +67,13 @@ def check(heard: Heard, days: Sequence[Day], dates: Sequence[Judged], curve: Cur
 
 
 def _worst(name: str, unit: str, tolerance: Decimal, residuals: Residuals) -> Check:
-    found = list(residuals)
-    where, worst = max(found, key=lambda one: abs(one[1]), default=((), None))
-    return Check(name=name, unit=unit, tolerance=tolerance, residual=worst, where=" ".join(map(str, where)), count=len(found))
+    count, where = 0, tuple[object, ...]()
+    worst: Decimal | None = None
+    for place, residual in residuals:
+        count += 1
+        if worst is None or (residual and abs(residual) > abs(worst)):
+            worst, where = residual, place
+    return Check(name=name, unit=unit, tolerance=tolerance, residual=worst, where=" ".join(map(str, where)), count=count)
 
 
 def _parts(dates: Iterable[Judged]) -> Residuals:

@@ -7,7 +7,7 @@ weights belongs to its cause, so that the causes sum to the gap exactly. Another
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from operator import sub
 
 from workbench.errors import BadInput
 from workbench.words.identity import money
@@ -152,5 +152,5 @@ def _weights(one: Steps, equity: Decimal, after_cost: Decimal, end_equity: Decim
 
 
 def _gap(symbol: str, instrument_id: str | None, path: list[Decimal]) -> Gap:
-    changes = tuple(after - before for before, after in pairwise(path))
+    changes = tuple(map(sub, path[1:], path))
     return Gap(symbol=symbol, instrument_id=instrument_id, target=path[0], actual=path[-1], changes=changes)

@@ -1,8 +1,10 @@
 """What one run was asked and what was heard of it: everything that a judgement looks at, and nothing else."""
 
+import gc
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -108,7 +110,8 @@ class Heard:
             self.corporate[self.id_of(event)].append(event)
         self._actions = {name: tuple(event for event in events if event.kind in ("split", "dividend"))
                          for name, events in self.corporate.items() if not evidence.adjusted}
-        self._days_to_price = sorted({*(one.snapshot_date for one in evidence.snapshots), *(mark.day for mark in self.marks)})
+        days = {*(snapshot.snapshot_date for snapshot in evidence.snapshots), *self._marks_on}
+        self._days_to_price = np.array(sorted(days), "datetime64[D]")
         self._prices: dict[str, dict[date, int]] = {}
         self.ledger = fold(
             cash=evidence.cash, holdings={self.named(name): shares for name, shares in evidence.holdings},
@@ -173,8 +176,8 @@ class Heard:
         """The last raw close in the bars up to one day, in dollars; None where `closes` has 0."""
         known = self._prices.get(instrument_id)
         if known is None:           # the days that are asked for of every instrument, at once
-            closes = self.closes(instrument_id, np.array(self._days_to_price, "datetime64[D]"))
-            known = self._prices[instrument_id] = dict(zip(self._days_to_price, closes.tolist(), strict=True))
+            closes = self.closes(instrument_id, self._days_to_price)
+            known = self._prices[instrument_id] = dict(zip(self._days_to_price.tolist(), closes.tolist(), strict=True))
         if day not in known:
             known[day] = int(self.closes(instrument_id, np.array([day], "datetime64[D]"))[0])
         close = known[day]
@@ -207,6 +210,19 @@ class Heard:
                 occurred_at=lines[0].occurred_at, equity=lines[0].equity, cash=lines[0].cash,
                 quantities={instrument_id: line.quantity for instrument_id, line in named},
                 closes={instrument_id: line.close for instrument_id, line in named if line.close is not None})
+
+
+@contextmanager
+def keeping_all() -> Iterator[None]:
+    """No search for garbage during the body: it makes a great many values and keeps them all, and each search would look at
+    every one of them in vain."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
 
 
 def _grouped(pairs: Iterable[tuple[K, V]]) -> Mapping[K, Sequence[V]]:

@@ -94,11 +94,11 @@ class Day:
     @_once
     def filled(self, plan: Plan) -> tuple[Fill, ...]:
         """The plan's own fills up to the mark."""
-        return tuple(fill for fill in self.heard.fills_of[plan.order_intent_id] if fill.occurred_at <= self.until)
+        return tuple([fill for fill in self.heard.fills_of[plan.order_intent_id] if fill.occurred_at <= self.until])
 
     def late(self, plan: Plan) -> tuple[Fill, ...]:
         """The plan's own fills after the mark."""
-        return tuple(fill for fill in self.heard.fills_of[plan.order_intent_id] if fill.occurred_at > self.until)
+        return tuple([fill for fill in self.heard.fills_of[plan.order_intent_id] if fill.occurred_at > self.until])
 
     @_once
     def decision_price(self, plan: Plan) -> tuple[Decimal | None, str | None]:
@@ -128,15 +128,18 @@ class Day:
     def trace(self, plan: Plan) -> Trace:
         """The plan's shares from its weight to its fills."""
         line, cuts = self.sized.get(plan.order_intent_id), self.cuts.get(plan.order_intent_id, [])
-        filled = self.filled(plan)
-        earlier = sum((fill.quantity for fill in filled if fill.occurred_at < self.since), ZERO)
-        traded = {"filled": sum((fill.quantity for fill in filled), ZERO), "earlier": earlier, "sent": self._sent(plan, line)}
+        filled = earlier = ZERO
+        for fill in self.filled(plan):
+            filled += fill.quantity
+            earlier += fill.quantity if fill.occurred_at < self.since else ZERO
+        traded = {"filled": filled, "earlier": earlier, "sent": self._sent(plan, line)}
         if line is None or line.raw is None:
             return self._estimate(plan, line, traded)
         assert line.target is not None and line.held is not None and line.order is not None
-        caps = sum((cut.cut or ZERO for cut in cuts if cut.kind == "capped"), ZERO)
-        held_back = sum((cut.cut or ZERO for cut in cuts if cut.kind == "blocked" and not refused(cut)), ZERO)
-        dropped = sum((cut.cut or ZERO for cut in cuts if cut.kind == "skipped"), ZERO)
+        taken = {"capped": ZERO, "blocked": ZERO, "skipped": ZERO}
+        for cut in cuts:
+            taken[cut.kind] += ZERO if cut.cut is None or refused(cut) else cut.cut
+        caps, held_back, dropped = taken.values()
         return Trace(held=line.held, raw=line.raw, allowed=line.raw - caps, rounded=line.target + held_back,
                      wanted=line.order + caps + held_back + dropped + earlier, ordered=line.order + earlier, estimated=False,
                      **traded)

@@ -108,8 +108,9 @@ def _steps(on: Day) -> list[Steps]:
     assert mark is not None
     plans = {plan.instrument_id: plan for plan in on.plans.values() if plan.weight is not None}
     others = {heard.id_of(fill): fill.symbol for fill in on.window}
-    others |= {name: heard.symbol_of(name) for name, shares in mark.quantities.items() if shares}
-    others |= {name: heard.symbol_of(name) for name in heard.ledger.instruments if heard.ledger.shares(name, on.until)}
+    held = {name for name, shares in mark.quantities.items() if shares}
+    held |= {name for name in heard.ledger.instruments if name not in plans and heard.ledger.shares(name, on.until)}
+    others |= {name: heard.symbol_of(name) for name in held}
     steps = [_step(on, plan.instrument_id, plan.symbol, plan) for plan in plans.values()]
     return steps + [_step(on, name, symbol, None) for name, symbol in sorted(others.items()) if name not in plans]
 

@@ -1,4 +1,4 @@
-"""The database opened for one statement or one batch, under the lock, and closed again; in memory for tests, kept open."""
+"""The database opened for one statement, one batch or some reads together, under the lock; in memory for tests, kept open."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The store: what was decided, sent and heard, asked in the words of the desk or in plain SQL.
 
-An index over the files of one data folder, in one DuckDB file, opened for one statement or one batch at a time. Delete it,
-and `rebuild` makes it again. A question about a run or snapshot that was never recorded raises `NotRecorded`; one whose
-answer is nothing gives `()`.
+An index over the files of one data folder, in one DuckDB file, opened for one statement, one batch or some reads together.
+Delete it, and `rebuild` makes it again. A question about a run or snapshot that was never recorded raises `NotRecorded`; one
+whose answer is nothing gives `()`.
 """
 
 from __future__ import annotations
