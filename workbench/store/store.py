@@ -457,7 +457,6 @@ def _plain(value: Any) -> Any:
 def _answer(asked: DuckDBPyConnection) -> list[tuple[Any, ...]]:
     """All rows of an answer, their values as we write them."""
     plain = [str(column[1]) in AS_THEY_ARE for column in asked.description]
-    return [
-        tuple(value if as_it_is else _plain(value) for value, as_it_is in zip(row, plain, strict=True))
-        for row in asked.fetchall()
-    ]
+    columns = zip(*asked.fetchall(), strict=True)
+    return list(zip(*(column if as_it_is else map(_plain, column) for column, as_it_is in zip(columns, plain, strict=False)),
+                    strict=True))
