@@ -154,6 +154,19 @@ def lean_file(folder: Path, run_id: str, events: Iterable[str], *, attempt: int 
     return put(path, "[" + ",".join(events) + "]")
 
 
+def counted(monkeypatch: Any, place: Any, name: str) -> list[tuple[Any, ...]]:
+    """What a function is called with from now on, call by call."""
+    calls: list[tuple[Any, ...]] = []
+    known = getattr(place, name)
+
+    def called(*given: Any, **named: Any) -> Any:
+        calls.append(given)
+        return known(*given, **named)
+
+    monkeypatch.setattr(place, name, called)
+    return calls
+
+
 def emptied(store: Store) -> Store:
     """A store in memory as if it were new, in a hundredth of the time that making one takes."""
     with store._access.writing("empty it") as connection:

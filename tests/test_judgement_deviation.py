@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import BadInput
 from workbench.judgement.deviation import CAUSES, Steps, attribute
+from workbench.words.identity import money
 
 SHARES = ("wanted", "allowed", "rounded", "sent", "filled", "explained", "reported")
 
@@ -137,6 +139,25 @@ def test_causes_sum_to_the_gap_to_the_last_digit(data, targets, equity, cost, en
         assert one.actual - one.target == sum(one.changes)
     assert sum(one.target for one in waterfall.every) == sum(one.actual for one in waterfall.every) == 1
     assert all(sum(one.changes[at] for one in waterfall.every) == 0 for at in range(len(CAUSES)))
+
+
+@given(st.data(), st.decimals("-1.5", "1.5", places=12), st.decimals("1000", "10000000", places=6),
+       st.decimals("-900", "900", places=9), st.decimals("1", "10000000", places=6), dollars, dollars)
+def test_each_weight_is_shares_times_price_by_value(data, target, equity, cost, end_equity, price, close):
+    """Step by step as docs/measures.md §6 has it, whether or not a step changed anything."""
+    shares = [data.draw(quantities)]
+    for _ in SHARES[1:]:
+        shares.append(data.draw(st.just(shares[-1]) | quantities))
+    one = Steps(symbol="S", instrument_id="S X", target=target, price=price, close=close,
+                **dict(zip(SHARES, shares, strict=True)))
+    after_cost = equity - cost
+    path = [target, *(many * price / equity for many in shares[:6]), shares[5] * price / after_cost,
+            shares[5] * close / end_equity, shares[6] * close / end_equity]
+    weights = [money(weight) for weight in path]
+
+    found, = attribute([one], equity=equity, cost=cost, end_equity=end_equity).gaps
+
+    assert repr(found.changes) == repr(tuple(after - before for before, after in pairwise(weights)))
 
 
 @given(st.permutations(range(4)))

@@ -1,5 +1,6 @@
 """The account's curve, returns and drawdowns, and the paper portfolio beside it."""
 
+import gc
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -9,10 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judgement_fixtures import NAMES, Story
 from market_fixtures import make_bars
+from store_fixtures import counted
 
+from workbench.errors import UnknownName
 from workbench.judgement.evidence import Heard
 from workbench.judgement.performance import Curve, annual_volatility, drawdowns, equity_curve, returns, summarise
 from workbench.judgement.reconciliation import reconcile
+from workbench.judgement.tracking import _paper
+from workbench.words.identity import money
 
 DAYS = [date(2020, 1, day) for day in (14, 15, 16, 17, 21, 22)]
 values = st.lists(st.decimals("1", "100000", places=2), min_size=1, max_size=30)
@@ -268,3 +273,58 @@ def test_a_target_without_a_price_has_no_tracking():
     assert found.tracking is None
     assert found.reasons == ("no tracking difference: no close for BBB X on 2020-01-21 (never seen); "
                              "`workbench data check` lists the gaps",)
+
+
+@given(st.lists(st.integers(1, 3_000_000), min_size=6, max_size=6), st.decimals("0.01", "300", places=4),
+       st.decimals("-1.5", "1.5", places=12).filter(bool), st.sampled_from(["0.25", "0.5", "3"]))
+def test_the_paper_portfolio_is_its_formula_in_dollars(closes, price, weight, factor):
+    """Share by share, with a split and a dividend on the way, in the order in which its definition names them."""
+    story = Story()
+    story.decide(DAYS[1], {"AAA": str(weight)}, {"AAA": str(price)})
+    snapshot = story.told["snapshots"][0] = replace(story.told["snapshots"][0], snapshot_date=DAYS[0])
+    story._corporate(DAYS[2], "AAA", kind="split", factor=Decimal(factor), cash=Decimal(0))
+    story._corporate(DAYS[4], "AAA", kind="dividend", per_share=Decimal("0.1234"), cash=Decimal(0))
+    dollars = [Decimal(close) / 10_000 for close in closes]
+    heard = Heard(story.evidence(bars=bars(AAA=[float(close) for close in dollars])))
+    shares, paid, wanted = Decimal(1), Decimal(0), [Decimal(1)]
+    for at, close in enumerate(dollars[1:], start=1):
+        shares = shares / Decimal(factor) if at == 2 else shares
+        paid += shares * Decimal("0.1234") if at == 4 else 0
+        wanted.append(money(snapshot.cash_weight + weight / price * (shares * close + paid)))
+
+    found = _paper(heard, [snapshot], tuple(DAYS))
+
+    assert repr(found) == repr(tuple(wanted))
+
+
+def test_closes_are_looked_up_once_an_instrument(monkeypatch):
+    """However many days are asked for: those of all decisions and marks are found at once."""
+    story = Story()
+    for day in DAYS[1:]:
+        story.decide(day, {"AAA": "0.5", "BBB": "0.3"}, dict.fromkeys(NAMES, "10"))
+        story.size(day, dict.fromkeys(NAMES, "10"))
+        story.mark(day, dict.fromkeys(NAMES, "10"))
+    heard = Heard(story.evidence(bars=bars(AAA=[10] * 6, BBB=[10] * 6)))
+    calls = counted(monkeypatch, heard, "closes")
+    days = [*(mark.day for mark in heard.marks), *(snapshot.snapshot_date for snapshot in heard.evidence.snapshots)]
+
+    assert {heard.close_by(name, day) for name in ("AAA X", "BBB X") for day in days} == {Decimal(10)}
+    assert len(calls) == 2
+    assert heard.close_by("AAA X", date(2020, 2, 20)) == 10
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("searching", [True, False])
+def test_a_judgement_leaves_the_search_for_garbage_as_it_was(searching):
+    """Also where it ends in an error."""
+    before = gc.isenabled()
+    (gc.enable if searching else gc.disable)()
+    try:
+        reconcile(Story().evidence())
+        with pytest.raises(UnknownName):
+            reconcile(Story().evidence(), convention="C")
+        found = gc.isenabled()
+    finally:
+        (gc.enable if before else gc.disable)()
+
+    assert found is searching

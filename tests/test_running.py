@@ -13,10 +13,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from store_fixtures import counted
 
 import workbench as wb
 from workbench.errors import BadInput, EngineFailed, LookAhead, MissingPrice, NotASession, NotRecorded, UnknownName
+from workbench.running import desk as desks
 from workbench.running import records
+from workbench.store import access
 
 ROOT = Path(__file__).parents[1]
 MOMENTUM = {"lookback": 60, "skip": 5, "top_n": 3}
@@ -360,3 +363,27 @@ def test_the_report_of_a_second_attempt_is_the_same_page(decided):
 
     assert without_volatile(first) == without_volatile(second)
     assert run.run.run_id in first
+
+
+def test_evidence_opens_the_store_once(decided, monkeypatch):
+    """However many decisions the run has: all that was heard is of one state of the store."""
+    done = decided.execute(decided.decisions("momentum"))
+    opened = counted(monkeypatch, access, "_connect")
+
+    assert len(decided.evidence(done).snapshots) == 3
+    assert len(opened) == 1
+
+
+def test_what_was_judged_is_not_judged_again_for_its_table(decided, monkeypatch):
+    """The same rows as those of the run, of all dates or those asked for."""
+    done = decided.execute(decided.decisions("momentum"))
+    rows, one = decided.table(done), decided.table(done, dates=[date(2020, 2, 3)])
+    judged = decided.reconcile(done)
+    gathered = counted(monkeypatch, desks, "gather")
+
+    assert decided.table(judged) == rows
+    assert decided.table(judged, dates=[date(2020, 2, 3)]) == one == rows[1:2]
+    assert list(decided.frame(judged).index) == [row["rebalance date"] for row in rows]
+    with pytest.raises(NotRecorded, match="2020-02-04"):
+        decided.table(judged, dates=[date(2020, 2, 4)])
+    assert gathered == []

@@ -7,17 +7,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from dataclasses import fields
 from datetime import UTC, date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from store_fixtures import MONDAY, TABLES, VIEWS, contents, decide, queue, request, small_run
+from hypothesis import given
+from hypothesis import strategies as st
+from store_fixtures import MONDAY, TABLES, VIEWS, contents, counted, decide, queue, request, small_run
 
-from workbench.errors import BadInput, MissingTool, NotRecorded
-from workbench.store import Store, folds, migrations
+from workbench.errors import BadInput, MissingTool, NotRecorded, StoreBusy
+from workbench.store import Store, access, folds, migrations
 from workbench.store import store as store_module
 from workbench.store.access import opened
+from workbench.words.event import Fill, MarkLine, SizedLine
+from workbench.words.order import Order
 
 TUESDAY = date(2020, 3, 3)
 
@@ -144,6 +150,56 @@ def test_values_print_without_noise(store, recorded):
     order = store.orders(recorded[0].run_id)[0]
 
     assert (str(order.quantity), str(order.avg_fill_price)) == ("10", "82.65")
+
+
+@given(st.decimals("-1e25", "1e25", places=12), st.datetimes(timezones=st.just(UTC)))
+def test_a_typed_read_makes_the_value_that_a_plain_question_gives(empty, number, moment):
+    """To the last digit and in the same writing, though one comes as text or whole numbers and the other as an object."""
+    for value, kind in ((number, "decimal(38,12)"), (moment, "timestamptz")):
+        form = next(form for form in store_module.FORMS if form.made is type(value))
+        (plain, told), = empty.rows(f"select x, {form.sql.format('x')} from (select $x::{kind} as x)", x=value)
+
+        assert repr(plain) == repr(form.read(told))
+        assert form.read(told) == value
+
+
+@pytest.mark.parametrize(("question", "kind"), [("orders", Order), ("fills", Fill), ("sized", SizedLine), ("marks", MarkLine)])
+def test_typed_reads_are_the_rows_of_their_view(store, recorded, question, kind):
+    """Value by value, whatever their types."""
+    names = [item.name for item in fields(kind)]
+    columns = ", ".join(f'"{name}"' for name in names)
+    values = getattr(store, question)(recorded[0].run_id)
+
+    assert values
+    assert Counter(repr(tuple(getattr(one, name) for name in names)) for one in values) == Counter(
+        map(repr, store.rows(f"select {columns} from {question}")))
+
+
+def test_decisions_come_in_the_order_in_which_they_are_asked_for(store, recorded):
+    """With one question; one that is not recorded is named."""
+    _, taken, later, other = recorded
+
+    assert store.snapshots_of([later.snapshot_id, taken.snapshot_id]) == (later, taken)
+    assert store.snapshots_of([]) == ()
+    with pytest.raises(NotRecorded, match="snapshot s0 is not recorded"):
+        store.snapshots_of([other.snapshot_id, "s0"])
+
+
+def test_what_is_read_together_is_of_one_state(tmp_path, folder, recorded, monkeypatch):
+    """The file is opened once, and nobody writes in between; afterwards both are as ever."""
+    asked, *_ = recorded
+    path = tmp_path / "workbench.duckdb"
+    store, writer = Store(path), Store(path, wait=0.05)
+    store.index(folder)
+    opened_to_read = counted(monkeypatch, access, "_connect")
+    with store.together("a gathering"):
+        before = store.orders(asked.run_id), store.fills(asked.run_id)
+        with pytest.raises(StoreBusy, match="a gathering"), writer.atomic():
+            pass
+        assert (store.orders(asked.run_id), store.fills(asked.run_id)) == before
+
+    assert len(opened_to_read) == 1
+    assert writer.index(folder).files == 0
 
 
 # Plain questions

@@ -1,20 +1,22 @@
 """The identities that a judgement must satisfy, each by name with what is left over: a report prints them all."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 
 from workbench.judgement.evidence import Heard
 from workbench.judgement.holdings import ZERO
 from workbench.judgement.performance import Curve
 from workbench.judgement.plan import Day
 from workbench.judgement.rebalance import Judged
+from workbench.judgement.shortfall import Shortfall
 from workbench.words.event import SizedLine
 from workbench.words.identity import money
 from workbench.words.order import Order
 
 CENT = Decimal("0.01")
-Residuals = Iterator[tuple[str, Decimal]]
+Residuals = Iterator[tuple[tuple[object, ...], Decimal]]        # each with its place: what it is of, in the words of `where`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +47,8 @@ class Check:
         return f"Check({self.name}: {said}, at most {most}, {self.count} looked at)"
 
 
-def check(heard: Heard, dates: Iterable[Judged], curve: Curve) -> tuple[Check, ...]:
+def check(heard: Heard, days: Sequence[Day], dates: Sequence[Judged], curve: Curve) -> tuple[Check, ...]:
     """Every identity over the dates judged and the whole run, in the order in which a report prints them."""
-    dates = tuple(dates)
-    days = tuple(Day(heard, judged.rebalance_date) for judged in dates)
     return (
         _worst("shortfall parts sum to paper less real", "USD", ZERO, _parts(dates)),
         _worst("causes sum to the weight gap", "of equity", ZERO, _causes(dates)),
@@ -67,28 +67,33 @@ def check(heard: Heard, dates: Iterable[Judged], curve: Curve) -> tuple[Check, .
 
 
 def _worst(name: str, unit: str, tolerance: Decimal, residuals: Residuals) -> Check:
-    found = list(residuals)
-    where, worst = max(found, key=lambda one: abs(one[1]), default=("", None))
-    return Check(name=name, unit=unit, tolerance=tolerance, residual=worst, where=where,
-                 count=len(found))
+    count, where = 0, tuple[object, ...]()
+    worst: Decimal | None = None
+    for place, residual in residuals:
+        count += 1
+        if worst is None or (residual and abs(residual) > abs(worst)):
+            worst, where = residual, place
+    return Check(name=name, unit=unit, tolerance=tolerance, residual=worst, where=" ".join(map(str, where)), count=count)
 
 
 def _parts(dates: Iterable[Judged]) -> Residuals:
     for judged in dates:
-        places = [(f"{judged.rebalance_date} {row.symbol}", row.shortfall) for row in judged.rows]
-        for where, cost in [*places, (str(judged.rebalance_date), judged.shortfall)]:
-            if cost.residual is not None:
-                yield where, cost.residual
+        places: list[tuple[tuple[object, ...], Shortfall]] = [((judged.rebalance_date, row.symbol), row.shortfall)
+                                                              for row in judged.rows]
+        for where, cost in [*places, ((judged.rebalance_date,), judged.shortfall)]:
+            residual = cost.residual
+            if residual is not None:
+                yield where, residual
 
 
 def _causes(dates: Iterable[Judged]) -> Residuals:
     for judged in dates:
         if judged.waterfall is not None:
-            yield str(judged.rebalance_date), judged.waterfall.residual
+            yield (judged.rebalance_date,), judged.waterfall.residual
 
 
 def _ties(curve: Curve, what: str) -> Residuals:
-    yield from ((str(tie.day), tie.residual) for tie in curve.ties if tie.what == what)
+    yield from (((tie.day,), tie.residual) for tie in curve.ties if tie.what == what)
 
 
 def _marks(heard: Heard) -> Residuals:
@@ -99,13 +104,14 @@ def _marks(heard: Heard) -> Residuals:
         held = {name: shares for name, shares in mark.quantities.items() if shares}
         if held.keys() <= mark.closes.keys():
             value = sum((shares * mark.closes[name] for name, shares in held.items()), ZERO)
-            yield str(mark.day), mark.equity - mark.cash - value
+            yield (mark.day,), mark.equity - mark.cash - value
 
 
 def _positions(heard: Heard) -> Residuals:
     for mark in heard.marks:
+        day = mark.day
         for name, shares in mark.quantities.items():
-            yield f"{mark.day} {heard.symbol_of(name)}", shares - heard.ledger.shares(name, mark.occurred_at)
+            yield (day, heard.symbol_of(name)), shares - heard.ledger.shares(name, mark.occurred_at)
 
 
 def _held(days: Iterable[Day]) -> Residuals:
@@ -113,14 +119,14 @@ def _held(days: Iterable[Day]) -> Residuals:
         for line in day.sized.values():
             if line.held is not None:
                 explained = day.heard.ledger.shares(day.heard.id_of(line), day.since, before=True)
-                yield f"{day.day} {line.symbol}", line.held - explained
+                yield (day.day, line.symbol), line.held - explained
 
 
 def _sizes(days: Iterable[Day]) -> Residuals:
     for day in days:
         for line in day.sized.values():
             if line.order is not None and line.target is not None and line.held is not None:
-                yield f"{day.day} {line.symbol}", line.order - (line.target - line.held)
+                yield (day.day, line.symbol), line.order - (line.target - line.held)
 
 
 def _sent(days: Iterable[Day]) -> Residuals:
@@ -131,7 +137,7 @@ def _sent(days: Iterable[Day]) -> Residuals:
             order = sent.get(line.order_ref) if line.order_ref is not None else None
             if order is None or order.quantity is None or line.order is None or _split_since(day, line, order):
                 continue
-            yield f"{day.day} {line.symbol}", order.quantity - line.order
+            yield (day.day, line.symbol), order.quantity - line.order
 
 
 def _split_since(day: Day, line: SizedLine, order: Order) -> bool:
@@ -144,17 +150,17 @@ def _overfilled(heard: Heard) -> Residuals:
     for order in heard.evidence.orders:
         if order.quantity is not None:
             beyond = abs(order.filled_quantity) - abs(order.quantity)
-            yield f"order {order.order_id}", max(beyond, ZERO)
+            yield ("order", order.order_id), max(beyond, ZERO)
 
 
 def _ages(days: Iterable[Day]) -> Residuals:
     for day in days:
-        for plan in day.plans.values():
-            for fill in day.heard.fills_of[plan.order_intent_id]:
-                first = day.heard.first_sized(day.day)
-                if first is not None:
-                    early = Decimal(str((first - fill.occurred_at).total_seconds()))
-                    yield f"{day.day} {fill.symbol}", max(early, ZERO)
+        first = day.heard.first_sized(day.day)
+        if first is None:
+            continue
+        for fill in chain.from_iterable(day.heard.fills_of[plan.order_intent_id] for plan in day.plans.values()):
+            early = ZERO if fill.occurred_at > first else Decimal(str((first - fill.occurred_at).total_seconds()))
+            yield (day.day, fill.symbol), early
 
 
 def _decision_prices(heard: Heard) -> Residuals:
@@ -162,14 +168,15 @@ def _decision_prices(heard: Heard) -> Residuals:
         for item in snapshot.items:
             close = heard.close_by(item.instrument_id, snapshot.snapshot_date)
             if close is not None:
-                yield f"{snapshot.rebalance_date} {item.symbol}", item.decision_price - close
+                yield (snapshot.rebalance_date, item.symbol), item.decision_price - close
 
 
 def _closes(heard: Heard) -> Residuals:
     if heard.evidence.adjusted:
         return
     for mark in heard.marks:
+        day = mark.day
         for name, shares in mark.quantities.items():
-            close, told = heard.close_by(name, mark.day), mark.closes.get(name)
+            close, told = heard.close_by(name, day), mark.closes.get(name)
             if shares and close is not None and told is not None:
-                yield f"{mark.day} {heard.symbol_of(name)}", money(told - close)
+                yield (day, heard.symbol_of(name)), money(told - close)

@@ -7,7 +7,7 @@ weights belongs to its cause, so that the causes sum to the gap exactly. Another
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from operator import sub
 
 from workbench.errors import BadInput
 from workbench.words.identity import money
@@ -142,12 +142,15 @@ def _weights(one: Steps, equity: Decimal, after_cost: Decimal, end_equity: Decim
         if any((one.wanted, one.allowed, one.rounded, one.sent, one.filled, one.explained, one.reported)):
             raise BadInput(f"{one.symbol} has neither a sizing price nor a close")
         return [money(one.target)] + [ZERO] * len(CAUSES)
-    held = (one.wanted, one.allowed, one.rounded, one.sent, one.filled, one.explained)
-    weights = [money(one.target), *(money(shares * sizing / equity) for shares in held)]
+    weights = [money(one.target)]
+    last: Decimal | None = None
+    for shares in (one.wanted, one.allowed, one.rounded, one.sent, one.filled, one.explained):
+        weights.append(weights[-1] if shares == last else money(shares * sizing / equity))      # most causes change nothing
+        last = shares
     weights += [money(one.explained * sizing / after_cost), money(one.explained * closing / end_equity)]
-    return [*weights, money(one.reported * closing / end_equity)]
+    return [*weights, weights[-1] if one.reported == one.explained else money(one.reported * closing / end_equity)]
 
 
 def _gap(symbol: str, instrument_id: str | None, path: list[Decimal]) -> Gap:
-    changes = tuple(after - before for before, after in pairwise(path))
+    changes = tuple(map(sub, path[1:], path))
     return Gap(symbol=symbol, instrument_id=instrument_id, target=path[0], actual=path[-1], changes=changes)

@@ -1,8 +1,10 @@
 """What one run was asked and what was heard of it: everything that a judgement looks at, and nothing else."""
 
+import gc
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -89,19 +91,28 @@ class Heard:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        self._symbols = dict(_symbols(evidence))
-        self._names = {instrument_id: symbol for symbol, instrument_id in _symbols(evidence)}
+        told = list(_symbols(evidence))
+        self._symbols = dict(told)
+        self._names = {instrument_id: symbol for symbol, instrument_id in told}
         self.snapshots = {snapshot.rebalance_date: snapshot for snapshot in evidence.snapshots}
         self.sized = _grouped((line.rebalance_date, line) for line in evidence.sized)
         self.cuts = _grouped((line.rebalance_date, line) for line in evidence.cuts)
         self.orders = _grouped((order.order_intent_id, order) for order in evidence.orders)
+        self.intents = {intent.order_intent_id: intent for intent in evidence.intents}
         self.manual = _grouped((intent.rebalance_date, intent) for intent in evidence.intents if intent.weight is None)
         self.fills = tuple(sorted(evidence.fills, key=lambda fill: fill.occurred_at))
         self.fills_of = _grouped((fill.order_intent_id, fill) for fill in self.fills)
         self.marks = tuple(self._marks())
+        self._marks_on = _grouped((mark.day, mark) for mark in self.marks)
+        self._rebalances_on = _grouped((line.rebalance_date, line) for line in evidence.rebalances)
         self.corporate: dict[str, list[CorporateLine]] = defaultdict(list)
         for event in sorted(evidence.corporate, key=lambda event: (event.occurred_at, event.attempt, event.seq)):
             self.corporate[self.id_of(event)].append(event)
+        self._actions = {name: tuple(event for event in events if event.kind in ("split", "dividend"))
+                         for name, events in self.corporate.items() if not evidence.adjusted}
+        days = {*(snapshot.snapshot_date for snapshot in evidence.snapshots), *self._marks_on}
+        self._days_to_price = np.array(sorted(days), "datetime64[D]")
+        self._prices: dict[str, dict[date, int]] = {}
         self.ledger = fold(
             cash=evidence.cash, holdings={self.named(name): shares for name, shares in evidence.holdings},
             fills=((self.id_of(fill), fill) for fill in self.fills),
@@ -126,9 +137,7 @@ class Heard:
 
     def actions(self, instrument_id: str) -> tuple[CorporateLine, ...]:
         """Splits and dividends that moved this instrument's prices, in order of time; none where prices are adjusted."""
-        if self.evidence.adjusted:
-            return ()
-        return tuple(event for event in self.corporate.get(instrument_id, ()) if event.kind in ("split", "dividend"))
+        return self._actions.get(instrument_id, ())
 
     def on_basis(self, price: Decimal, instrument_id: str, *, after: date, until: date) -> Decimal:
         """A session's price in dollars on the basis of a later session (docs/contracts.md §4).
@@ -165,31 +174,55 @@ class Heard:
 
     def close_by(self, instrument_id: str, day: date) -> Decimal | None:
         """The last raw close in the bars up to one day, in dollars; None where `closes` has 0."""
-        close = int(self.closes(instrument_id, np.array([day], "datetime64[D]"))[0])
+        known = self._prices.get(instrument_id)
+        if known is None:           # the days that are asked for of every instrument, at once
+            closes = self.closes(instrument_id, self._days_to_price)
+            known = self._prices[instrument_id] = dict(zip(self._days_to_price.tolist(), closes.tolist(), strict=True))
+        if day not in known:
+            known[day] = int(self.closes(instrument_id, np.array([day], "datetime64[D]"))[0])
+        close = known[day]
         return Decimal(close) / SCALE if close else None
 
     def rebalance_on(self, day: date) -> RebalanceLine | None:
         """When a date was sized; the last time, where an engine was started again on it."""
-        told = [line for line in self.evidence.rebalances if line.rebalance_date == day]
-        return max(told, key=lambda line: (line.attempt, line.seq), default=None)
+        return max(self._rebalances_on.get(day, ()), key=lambda line: (line.attempt, line.seq), default=None)
 
     def first_sized(self, day: date) -> datetime | None:
         """The first moment at which a date was sized."""
-        return min((line.occurred_at for line in self.evidence.rebalances if line.rebalance_date == day), default=None)
+        return min((line.occurred_at for line in self._rebalances_on.get(day, ())), default=None)
 
     def mark_on(self, day: date, since: datetime | None) -> Mark | None:
         """The first mark of a session, after it was sized."""
-        return next((mark for mark in self.marks if mark.day == day and (since is None or mark.occurred_at >= since)), None)
+        return next((mark for mark in self._marks_on.get(day, ()) if since is None or mark.occurred_at >= since), None)
+
+    def mark_after(self, moment: datetime) -> Mark | None:
+        """The first mark after a moment."""
+        at = bisect_right(self.marks, moment, key=lambda mark: mark.occurred_at)
+        return self.marks[at] if at < len(self.marks) else None
 
     def _marks(self) -> Iterator[Mark]:
         rows: dict[tuple[int, int], list[MarkLine]] = defaultdict(list)
         for line in sorted(self.evidence.marks, key=lambda line: line.occurred_at):
             rows[line.attempt, line.seq].append(line)
         for lines in rows.values():
+            named = [(self.id_of(line), line) for line in lines]
             yield Mark(
                 occurred_at=lines[0].occurred_at, equity=lines[0].equity, cash=lines[0].cash,
-                quantities={self.id_of(line): line.quantity for line in lines},
-                closes={self.id_of(line): line.close for line in lines if line.close is not None})
+                quantities={instrument_id: line.quantity for instrument_id, line in named},
+                closes={instrument_id: line.close for instrument_id, line in named if line.close is not None})
+
+
+@contextmanager
+def keeping_all() -> Iterator[None]:
+    """No search for garbage during the body: it makes a great many values and keeps them all, and each search would look at
+    every one of them in vain."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
 
 
 def _grouped(pairs: Iterable[tuple[K, V]]) -> Mapping[K, Sequence[V]]:

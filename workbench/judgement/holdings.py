@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from workbench.market.calendar import NEW_YORK
@@ -23,7 +24,7 @@ class Change:
     cash: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Ledger:
     """What an account began with, in dollars and signed shares by instrument id, and by instrument all that changed it.
 
@@ -37,19 +38,24 @@ class Ledger:
     def __repr__(self) -> str:
         return f"Ledger({len(self.instruments)} instruments, {sum(map(len, self.changes.values()))} changes)"
 
-    @property
+    @cached_property
     def instruments(self) -> tuple[str, ...]:
         """Everything ever held or moved, sorted."""
         return tuple(sorted({*self.holdings, *self.changes}))
 
     def shares(self, instrument_id: str, moment: datetime, *, before: bool = False) -> Decimal:
         """Signed shares held at a moment; what happened at that very moment counts, unless `before`."""
-        changes = self.changes.get(instrument_id, ())
         find = bisect_left if before else bisect_right
-        at = find(changes, moment, key=lambda change: change.occurred_at)
-        return changes[at - 1].quantity if at else self.holdings.get(instrument_id, ZERO)
+        at = find(self._moments.get(instrument_id, ()), moment)
+        return self.changes[instrument_id][at - 1].quantity if at else self.holdings.get(instrument_id, ZERO)
+
+    @cached_property
+    def _moments(self) -> Mapping[str, list[datetime]]:
+        """When each instrument's changes were."""
+        return {name: [change.occurred_at for change in changes] for name, changes in self.changes.items()}
 
 
+@lru_cache(maxsize=10_000)           # the lines of one mark or auction share their moment
 def session_of(moment: datetime) -> date:
     """The New York date of a moment."""
     return moment.astimezone(NEW_YORK).date()

@@ -101,6 +101,8 @@ def _mean(fills: Sequence[Fill], prices: Sequence[Decimal]) -> Decimal | None:
     shares = sum((fill.quantity for fill in fills), ZERO)
     if not shares or len(prices) < len(fills):
         return None
+    if len(fills) == 1:
+        return money(prices[0])
     return money(sum((fill.quantity * price for fill, price in zip(fills, prices, strict=True)), ZERO) / shares)
 
 

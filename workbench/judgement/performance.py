@@ -206,8 +206,9 @@ def _cash(heard: Heard, days: Days) -> tuple[Decimal, ...]:
     """Dollars of cash at each session's close."""
     moved = [ZERO] * (len(days) + 1)
     for changes in heard.ledger.changes.values():
-        for change in changes:
-            moved[int(np.searchsorted(days, np.datetime64(session_of(change.occurred_at), "D")))] += change.cash
+        dates = np.array([session_of(change.occurred_at) for change in changes], "datetime64[D]")
+        for at, change in zip(np.searchsorted(days, dates).tolist(), changes, strict=True):
+            moved[at] += change.cash
     return tuple(accumulate(moved[1:-1], initial=heard.ledger.cash + moved[0]))
 
 

@@ -1,11 +1,13 @@
 """What one rebalance date wanted, and the shares of each wish from its weight to what was filled."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import wraps
 from itertools import chain
+from typing import Any, TypeVar
 
 from workbench.algorithm.sizing import lots
 from workbench.judgement.evidence import Heard, Mark
@@ -55,11 +57,26 @@ class Trace:
     estimated: bool
 
 
+T = TypeVar("T")
+
+
+def _once(answer: "Callable[[Day, Plan], T]") -> "Callable[[Day, Plan], T]":
+    """What is asked of a plan again and again, worked out once. A `Day` is not changed once it is made."""
+    @wraps(answer)
+    def known(on: "Day", plan: Plan) -> T:
+        found: dict[str, T] = on.answers[answer.__name__]
+        if plan.order_intent_id not in found:
+            found[plan.order_intent_id] = answer(on, plan)
+        return found[plan.order_intent_id]
+    return known
+
+
 class Day:
     """The evidence of one rebalance date, laid side by side. Its window is from its last sizing to its mark, both included."""
 
     def __init__(self, heard: Heard, day: date) -> None:
         self.heard, self.day = heard, day
+        self.answers: dict[str, dict[str, Any]] = defaultdict(dict)
         self.snapshot: Snapshot | None = heard.snapshots.get(day)
         self.rebalance: RebalanceLine | None = heard.rebalance_on(day)
         self.since = self.rebalance.occurred_at if self.rebalance is not None else _midnight(day)
@@ -74,14 +91,16 @@ class Day:
         self.plans = {plan.order_intent_id: plan for plan in self._plans()}
         self.window = heard.fills_between(self.since, self.until)       # of the whole account, whoever asked for them
 
+    @_once
     def filled(self, plan: Plan) -> tuple[Fill, ...]:
         """The plan's own fills up to the mark."""
-        return tuple(fill for fill in self.heard.fills_of[plan.order_intent_id] if fill.occurred_at <= self.until)
+        return tuple([fill for fill in self.heard.fills_of[plan.order_intent_id] if fill.occurred_at <= self.until])
 
     def late(self, plan: Plan) -> tuple[Fill, ...]:
         """The plan's own fills after the mark."""
-        return tuple(fill for fill in self.heard.fills_of[plan.order_intent_id] if fill.occurred_at > self.until)
+        return tuple([fill for fill in self.heard.fills_of[plan.order_intent_id] if fill.occurred_at > self.until])
 
+    @_once
     def decision_price(self, plan: Plan) -> tuple[Decimal | None, str | None]:
         """P_d on the basis of the sizing, in dollars, and where it comes from (docs/contracts.md §8).
 
@@ -97,6 +116,7 @@ class Day:
                 return heard.on_basis(price, plan.instrument_id, after=plan.snapshot_date, until=self.day), source
         return (line.price, "sizing") if line is not None and line.price is not None else (None, None)
 
+    @_once
     def sizing_price(self, plan: Plan) -> Decimal | None:
         """What the plan was sized at, in dollars; else what can stand for it: P_d, the mark's close, the raw decision price."""
         line = self.sized.get(plan.order_intent_id)
@@ -104,18 +124,22 @@ class Day:
         told = line.price if line is not None else None
         return next((price for price in (told, self.decision_price(plan)[0], close, plan.decision_price) if price), None)
 
+    @_once
     def trace(self, plan: Plan) -> Trace:
         """The plan's shares from its weight to its fills."""
         line, cuts = self.sized.get(plan.order_intent_id), self.cuts.get(plan.order_intent_id, [])
-        filled = self.filled(plan)
-        earlier = sum((fill.quantity for fill in filled if fill.occurred_at < self.since), ZERO)
-        traded = {"filled": sum((fill.quantity for fill in filled), ZERO), "earlier": earlier, "sent": self._sent(plan, line)}
+        filled = earlier = ZERO
+        for fill in self.filled(plan):
+            filled += fill.quantity
+            earlier += fill.quantity if fill.occurred_at < self.since else ZERO
+        traded = {"filled": filled, "earlier": earlier, "sent": self._sent(plan, line)}
         if line is None or line.raw is None:
             return self._estimate(plan, line, traded)
         assert line.target is not None and line.held is not None and line.order is not None
-        caps = sum((cut.cut or ZERO for cut in cuts if cut.kind == "capped"), ZERO)
-        held_back = sum((cut.cut or ZERO for cut in cuts if cut.kind == "blocked" and not refused(cut)), ZERO)
-        dropped = sum((cut.cut or ZERO for cut in cuts if cut.kind == "skipped"), ZERO)
+        taken = {"capped": ZERO, "blocked": ZERO, "skipped": ZERO}
+        for cut in cuts:
+            taken[cut.kind] += ZERO if cut.cut is None or refused(cut) else cut.cut
+        caps, held_back, dropped = taken.values()
         return Trace(held=line.held, raw=line.raw, allowed=line.raw - caps, rounded=line.target + held_back,
                      wanted=line.order + caps + held_back + dropped + earlier, ordered=line.order + earlier, estimated=False,
                      **traded)
@@ -163,8 +187,7 @@ class Day:
 
     def _plans(self) -> Iterator[Plan]:
         """What the decision names, what was asked by hand, and the closes that the algorithm added."""
-        given = {intent.order_intent_id: intent for intent in self.heard.evidence.intents}
-        named = set()
+        given, named = self.heard.intents, set()
         intents = self.snapshot.intents() if self.snapshot is not None else ()
         for intent in (*intents, *self.heard.manual[self.day]):
             named.add(intent.order_intent_id)

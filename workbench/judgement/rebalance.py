@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from workbench.errors import BadInput, MissingPrice
 from workbench.judgement.deviation import Steps, Waterfall, attribute
-from workbench.judgement.evidence import Heard
 from workbench.judgement.holdings import ZERO
 from workbench.judgement.orders import OrderRow, order_row
 from workbench.judgement.plan import Day, Plan
@@ -59,15 +58,14 @@ class Judged:
         return f"Judged({self.rebalance_date}: {len(self.rows)} intents, deviation {deviation}, {self.shortfall!r})"
 
 
-def judge(heard: Heard, day: date, convention: str = "A") -> Judged:
+def judge(on: Day, convention: str = "A") -> Judged:
     """Judge one rebalance date of a run."""
-    on = Day(heard, day)
     rows = tuple(order_row(on, plan, convention) for plan in on.plans.values())
     waterfall, reasons = _waterfall(on)
     drag, no_drag = _cash_drag(on, waterfall)
     snapshot, rebalance, mark = on.snapshot, on.rebalance, on.mark
     return Judged(
-        rebalance_date=day, snapshot_id=snapshot.snapshot_id if snapshot else None,
+        rebalance_date=on.day, snapshot_id=snapshot.snapshot_id if snapshot else None,
         equity=rebalance.equity if rebalance else None, end_equity=mark.equity if mark else None,
         intended_gross=snapshot.gross if snapshot else None, filled_gross=waterfall.gross if waterfall else None,
         target_cash=snapshot.cash_weight if snapshot else None, cash_weight=waterfall.cash.actual if waterfall else None,
@@ -110,8 +108,9 @@ def _steps(on: Day) -> list[Steps]:
     assert mark is not None
     plans = {plan.instrument_id: plan for plan in on.plans.values() if plan.weight is not None}
     others = {heard.id_of(fill): fill.symbol for fill in on.window}
-    others |= {name: heard.symbol_of(name) for name, shares in mark.quantities.items() if shares}
-    others |= {name: heard.symbol_of(name) for name in heard.ledger.instruments if heard.ledger.shares(name, on.until)}
+    held = {name for name, shares in mark.quantities.items() if shares}
+    held |= {name for name in heard.ledger.instruments if name not in plans and heard.ledger.shares(name, on.until)}
+    others |= {name: heard.symbol_of(name) for name in held}
     steps = [_step(on, plan.instrument_id, plan.symbol, plan) for plan in plans.values()]
     return steps + [_step(on, name, symbol, None) for name, symbol in sorted(others.items()) if name not in plans]
 
@@ -154,7 +153,7 @@ def _cash_drag(on: Day, waterfall: Waterfall | None) -> tuple[CashDrag | None, t
     """What the cash's gap cost until the next mark, or why that is not known."""
     if waterfall is None or on.mark is None or on.snapshot is None:
         return None, ()
-    following = next((mark for mark in on.heard.marks if mark.occurred_at > on.mark.occurred_at), None)
+    following = on.heard.mark_after(on.mark.occurred_at)
     if following is None:
         return None, ("no cash drag: there is no later mark",)
     targets = {item.instrument_id: item.target_weight for item in on.snapshot.items}

@@ -6,8 +6,9 @@ from datetime import date
 
 from workbench.errors import MissingPrice, NotRecorded, UnknownName
 from workbench.judgement.checks import Check, check
-from workbench.judgement.evidence import Evidence, Heard
+from workbench.judgement.evidence import Evidence, Heard, keeping_all
 from workbench.judgement.performance import Curve, Summary, equity_curve, summarise
+from workbench.judgement.plan import Day
 from workbench.judgement.rebalance import Judged, judge
 from workbench.judgement.shortfall import CONVENTIONS, Shortfall, sum_shortfalls
 from workbench.judgement.tracking import Tracking, track
@@ -60,6 +61,7 @@ class Reconciliation:
                 f"{len(looked) - len(self.failed)} of {len(looked)} checks hold, {self.run_id} attempt {self.attempt})")
 
 
+@keeping_all()
 def reconcile(evidence: Evidence, *, convention: str = "A", dates: Iterable[date] | None = None) -> Reconciliation:
     """Judge a run: all its rebalance dates, or those given, in the order of time.
 
@@ -69,7 +71,8 @@ def reconcile(evidence: Evidence, *, convention: str = "A", dates: Iterable[date
     if convention not in CONVENTIONS:
         raise UnknownName("shortfall convention", convention, CONVENTIONS)
     heard = Heard(evidence)
-    judged = tuple(judge(heard, day, convention) for day in _dates(evidence, dates))
+    days = tuple(Day(heard, day) for day in _dates(evidence, dates))
+    judged = tuple(judge(day, convention) for day in days)
     curve = equity_curve(heard)
     tracking, reasons = _tracking(heard, curve)
     return Reconciliation(
@@ -77,7 +80,7 @@ def reconcile(evidence: Evidence, *, convention: str = "A", dates: Iterable[date
         convention=convention, dates=judged, shortfall=sum_shortfalls(one.shortfall for one in judged), curve=curve,
         basis="adjusted prices; decision prices are the sizing prices" if evidence.adjusted else "raw prices",
         summary=summarise(curve), tracking=tracking, late=tuple(fill for one in judged for fill in one.late),
-        external=tuple(fill for fill in heard.fills if fill.order_intent_id is None), checks=check(heard, judged, curve),
+        external=tuple(fill for fill in heard.fills if fill.order_intent_id is None), checks=check(heard, days, judged, curve),
         reasons=reasons,
     )
 

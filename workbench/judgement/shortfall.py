@@ -7,6 +7,7 @@ sides; prices are dollars a share, costs dollars, and positive is bad.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
+from functools import reduce
 
 from workbench.errors import BadInput, UnknownName
 
@@ -53,8 +54,8 @@ class Shortfall:
         """paper − real − the sum of the parts: 0, or the numbers don't belong together. None where either is not known."""
         if self.total is None or self.paper is None or self.real is None:
             return None
-        with localcontext(EXACT):
-            return self.paper - self.real - sum((part for _, part in self.parts if part is not None), ZERO)
+        parts = reduce(EXACT.add, (part for _, part in self.parts if part is not None), ZERO)
+        return EXACT.subtract(EXACT.subtract(self.paper, self.real), parts)
 
     def __repr__(self) -> str:
         bps = "" if self.bps is None else f", {self.bps:.1f} bps of {self.notional:,.2f}"
@@ -85,13 +86,17 @@ def split_shortfall(
     with localcontext(EXACT):
         paid = filled * average_price if average_price is not None else ZERO
         missed = None if quantity is None else quantity - filled
-        traded = _less(paid, _value(filled, decision))
+        decided = _value(filled, decision)
+        traded = _less(paid, decided)
         lost = _less(_value(missed, close), _value(missed, decision))
         total = None if traded is None or lost is None else traded + lost + (fees or ZERO)
-        waited, since = (filled, decision) if convention == "A" else (quantity, arrival)
-        delay = _less(_value(waited, arrival), _value(waited, decision))
-        execution = _less(paid, _value(filled, arrival))
-        opportunity = _less(_value(missed, close), _value(missed, since))
+        arrived = _value(filled, arrival)
+        execution = _less(paid, arrived)
+        if convention == "A":
+            delay, opportunity = _less(arrived, decided), lost
+        else:
+            delay = _less(_value(quantity, arrival), _value(quantity, decision))
+            opportunity = _less(_value(missed, close), _value(missed, arrival))
         unsplit: Decimal | None = ZERO
         if opportunity is None and lost is not None and traded is not None:         # convention B, no arrival
             delay, execution, unsplit = None, None, traded + lost

@@ -4,6 +4,7 @@ Source: docs/measures.md §5. The paper portfolio holds each decision's target w
 decision's, at closes, without cost; its dividends are kept as cash, and cash earns nothing, as in a backtest of Lean's.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -126,33 +127,43 @@ def track(heard: Heard, curve: Curve) -> Tracking | None:
 def _paper(heard: Heard, decisions: list[Snapshot], days: tuple[date, ...]) -> tuple[Decimal, ...]:
     """The paper portfolio's value at each of `days`, the first of which is the first decision's."""
     values, base, at = [ONE], ONE, 1
+    columns = np.array(days, "datetime64[D]")
+    held = {item.instrument_id for decision in decisions for item in decision.items if item.target_weight}
+    closes = {name: heard.closes(name, columns).tolist() for name in held}
     ends = [decision.snapshot_date for decision in decisions[1:]] + [days[-1]]
     for decision, end in zip(decisions, ends, strict=True):
-        stop = at + sum(1 for day in days[at:] if day <= end)
+        stop = max(at, bisect_right(days, end))
         period = [decision.cash_weight] * (stop - at)
         for item in decision.items:
             if item.target_weight:
-                share = item.target_weight / item.decision_price
-                worth = _worth(heard, item.instrument_id, decision.snapshot_date, days[at:stop])
+                share = item.target_weight / item.decision_price / SCALE
+                told = closes[item.instrument_id][at:stop]
+                worth = _worth(heard, item.instrument_id, decision.snapshot_date, days[at:stop], told)
                 period = [value + share * one for value, one in zip(period, worth, strict=True)]
         values += [base * value for value in period]
         base, at = values[-1], stop
     return tuple(map(money, values))
 
 
-def _worth(heard: Heard, instrument_id: str, since: date, days: Sequence[date]) -> list[Decimal]:
-    """What one share bought at the close of `since` is worth at each of `days`, with the dividends it paid, in dollars."""
-    closes = heard.closes(instrument_id, np.array(days, "datetime64[D]")).tolist()
+def _worth(heard: Heard, instrument_id: str, since: date, days: Sequence[date],
+           closes: Sequence[int]) -> Sequence[Decimal | int]:
+    """What one share bought at the close of `since` is worth at each of `days`, with the dividends it paid.
+
+    That and `closes`, which are those of `days`, are in dollars · 10000. Raises `MissingPrice` for a close of 0.
+    """
+    if not all(closes):
+        raise MissingPrice(instrument_id, next(day for day, close in zip(days, closes, strict=True) if not close))
     events = [event for event in heard.actions(instrument_id) if session_of(event.occurred_at) > since]
-    shares, paid, worth = ONE, ZERO, []
+    if not events or not days or session_of(events[0].occurred_at) > days[-1]:
+        return closes
+    shares, paid = ONE, ZERO
+    worth: list[Decimal | int] = []
     for day, close in zip(days, closes, strict=True):
         while events and session_of(events[0].occurred_at) <= day:
             event = events.pop(0)
-            paid += shares * (event.per_share or ZERO)
+            paid += shares * (event.per_share or ZERO) * SCALE
             shares = shares / event.factor if event.factor is not None else shares
-        if not close:
-            raise MissingPrice(instrument_id, day)
-        worth.append(shares * close / SCALE + paid)
+        worth.append(shares * close + paid)
     return worth
 
 

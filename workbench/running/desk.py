@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.judgement.evidence import Evidence
-    from workbench.judgement.reconciliation import Reconciliation
+    from workbench.judgement.reconciliation import Judged, Reconciliation
     from workbench.market.view import View
     from workbench.showing.panels.reconciliation import ReconciliationPanel
 
@@ -197,16 +197,19 @@ class Desk:
         """Everything that was heard of a run's attempt that counts."""
         return gather(self.data, self.store, self.market, run.run if isinstance(run, Executed) else self.run(run))
 
-    def table(self, run: Executed | str, *, dates: Iterable[date] | None = None) -> list[dict[str, Any]]:
-        """One row a rebalance date: gross intended and filled, deviation, shortfall in bps, fees and what was not filled."""
+    def table(self, run: Executed | Reconciliation | str, *, dates: Iterable[date] | None = None) -> list[dict[str, Any]]:
+        """One row a rebalance date: gross intended and filled, deviation, shortfall in bps, fees and what was not filled.
+
+        Of a run, which is judged now, or of what `reconcile` gave, which is not judged again.
+        """
         return [{
             "rebalance date": judged.rebalance_date, "intended gross": _rounded(judged.intended_gross, 4),
             "filled gross": _rounded(judged.filled_gross, 4), "deviation": _rounded(judged.deviation, 4),
             "shortfall bps": _rounded(judged.shortfall.bps, 2), "fees usd": _rounded(judged.shortfall.fees, 2),
             "unfilled usd": _rounded(judged.unfilled_usd, 2),
-        } for judged in self.reconcile(run, dates=dates).dates]
+        } for judged in self._judged(run, dates)]
 
-    def frame(self, run: Executed | str, *, dates: Iterable[date] | None = None) -> pd.DataFrame:
+    def frame(self, run: Executed | Reconciliation | str, *, dates: Iterable[date] | None = None) -> pd.DataFrame:
         """`table` for a notebook: floats, index the rebalance dates."""
         import pandas as pd
 
@@ -239,6 +242,12 @@ class Desk:
         return at_work(self)
 
     # Inside.
+
+    def _judged(self, run: Executed | Reconciliation | str, dates: Iterable[date] | None) -> tuple[Judged, ...]:
+        """The rebalance dates of a run, judged: all, or those given."""
+        if isinstance(run, Executed | str):
+            return self.reconcile(run, dates=dates).dates
+        return run.dates if dates is None else tuple(run.date(day) for day in sorted(set(dates)))
 
     def _prepare(self, decisions: Decisions, params: ExecutionParams | None, engine: str | None, cash: Decimal | None,
                  mode: str, account: str | None) -> Run:

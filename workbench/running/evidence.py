@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from workbench.errors import MissingPrice
-from workbench.judgement.evidence import Evidence
+from workbench.judgement.evidence import Evidence, keeping_all
 from workbench.judgement.holdings import session_of
 from workbench.market.bars import SCALE
 from workbench.market.folder import Market
@@ -23,9 +23,13 @@ from workbench.words.order import Order
 from workbench.words.run import Run
 
 Holdings = tuple[tuple[str, Decimal], ...]
+OPENED = """
+select line from events where run_id = $run and kind = 'opened' order by attempt, occurred_at, writer, place, identity limit 1
+"""
 AUCTIONS = {"MOO": "open", "MOC": "close"}
 
 
+@keeping_all()
 def gather(data: Path, store: Store, market: Market, run: Run) -> Evidence:
     """Everything heard of a run, with its decisions, params and the bars of what it traded.
 
@@ -35,31 +39,31 @@ def gather(data: Path, store: Store, market: Market, run: Run) -> Evidence:
     """
     executed = find_executed(data, run)
     number = executed.attempt.attempt if run.mode == "backtest" else None
-    snapshots = tuple(store.snapshot(snapshot_id) for snapshot_id in run.snapshot_ids)
     intents, _ = records.read_intents_file(records.run_folder(data, run.run_id) / "intents.json")
-    orders, fills = store.orders(run.run_id, attempt=number), store.fills(run.run_id, attempt=number)
-    marks, cash = store.marks(run.run_id, attempt=number), run.cash
-    holdings: Holdings = ()
+    with store.together(f"evidence of {run.run_id}"):
+        heard = Evidence(
+            run=run, attempt=executed.attempt.attempt, params=store.params(run.params_id),
+            snapshots=store.snapshots_of(run.snapshot_ids), intents=intents,
+            rebalances=store.rebalances(run.run_id, attempt=number), sized=store.sized(run.run_id, attempt=number),
+            cuts=store.cuts(run.run_id, attempt=number), orders=store.orders(run.run_id, attempt=number),
+            fills=store.fills(run.run_id, attempt=number), marks=store.marks(run.run_id, attempt=number),
+            corporate=store.corporate_actions(run.run_id, attempt=number), cash=run.cash,
+            end_equity=executed.outcome.end_equity if run.mode == "backtest" else None)
+        cash, holdings = (run.cash, ()) if run.mode == "backtest" else _at_the_start(store, run)
     if run.mode != "backtest":
-        cash, holdings = _at_the_start(store, run)
-        marks, fills = tuple(_at_the_close(market, marks)), tuple(_with_arrivals(market, fills, orders))
-    return Evidence(
-        run=run, attempt=executed.attempt.attempt, params=store.params(run.params_id), snapshots=snapshots, intents=intents,
-        rebalances=store.rebalances(run.run_id, attempt=number), sized=store.sized(run.run_id, attempt=number),
-        cuts=store.cuts(run.run_id, attempt=number), orders=orders, fills=fills, marks=marks,
-        corporate=store.corporate_actions(run.run_id, attempt=number), cash=cash, holdings=holdings,
-        end_equity=executed.outcome.end_equity if run.mode == "backtest" else None,
-        bars={item.instrument_id: market.bars(market.instrument(item.symbol, snapshot.rebalance_date))
-              for snapshot in snapshots for item in snapshot.items},
-    )
+        heard = replace(heard, cash=cash, holdings=holdings, marks=tuple(_at_the_close(market, heard.marks)),
+                        fills=tuple(_with_arrivals(market, heard.fills, heard.orders)))
+    named = {item.instrument_id: (item.symbol, snapshot.rebalance_date) for snapshot in heard.snapshots for item in snapshot.items}
+    return replace(heard, bars={instrument_id: market.bars(market.instrument(symbol, day))
+                                for instrument_id, (symbol, day) in named.items()})
 
 
 def _at_the_start(store: Store, run: Run) -> tuple[Decimal, Holdings]:
     """Cash and shares of the account as the run's first journal found them."""
-    opened = [event for event in store.events(run.run_id) if event.kind == "opened"]
+    opened = store.rows(OPENED, run=run.run_id).rows
     if not opened:
         return run.cash, ()
-    line = json.loads(min(opened, key=lambda event: event.attempt).line, parse_float=Decimal)
+    line = json.loads(opened[0][0], parse_float=Decimal)
     return Decimal(line["cash"]), tuple((symbol, Decimal(shares)) for symbol, shares in sorted(line["holdings"].items()))
 
 

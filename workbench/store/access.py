@@ -1,4 +1,4 @@
-"""The database opened for one statement or one batch, under the lock, and closed again; in memory for tests, kept open."""
+"""The database opened for one statement, one batch or some reads together, under the lock; in memory for tests, kept open."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Access:
     @contextlib.contextmanager
     def reading(self, errand: str) -> Iterator[DuckDBPyConnection]:
         """A connection that others may read beside. Where no database exists yet, an empty one."""
-        batch = self._batch()
+        batch = self._open("batch") or self._open("together")
         if batch is not None:
             yield batch
         elif self._memory is not None:
@@ -48,9 +48,15 @@ class Access:
                 yield connection
 
     @contextlib.contextmanager
+    def together(self, errand: str) -> Iterator[None]:
+        """What this thread reads in the body is read on one connection, from one state of the database."""
+        with self.reading(errand) as connection, self._kept("together", connection):
+            yield
+
+    @contextlib.contextmanager
     def writing(self, errand: str) -> Iterator[DuckDBPyConnection]:
         """A connection alone, in one transaction: all of the body is kept, or nothing. Inside a batch, the batch's own."""
-        batch = self._batch()
+        batch = self._open("batch")
         if batch is not None:
             yield batch
         elif self._memory is not None:
@@ -76,23 +82,32 @@ class Access:
             self._memory.close()
             self._memory = connection
 
-    def _batch(self) -> DuckDBPyConnection | None:
-        """The connection of the batch that this thread has open. A forked child has none: its parent's is not its own."""
-        process, connection = getattr(self._local, "batch", (None, None))
+    def _open(self, what: str) -> DuckDBPyConnection | None:
+        """The connection that this thread has open for a batch, or to read together. A forked child has none: its parent's
+        is not its own."""
+        process, connection = getattr(self._local, what, (None, None))
         return connection if process == os.getpid() else None
+
+    @contextlib.contextmanager
+    def _kept(self, what: str, connection: DuckDBPyConnection) -> Iterator[None]:
+        """What `_open` gives in the body."""
+        before = getattr(self._local, what, (None, None))
+        setattr(self._local, what, (os.getpid(), connection))
+        try:
+            yield
+        finally:
+            setattr(self._local, what, before)
 
     @contextlib.contextmanager
     def _transaction(self, connection: DuckDBPyConnection) -> Iterator[None]:
         connection.execute("begin")
-        self._local.batch = (os.getpid(), connection)
         try:
-            yield
+            with self._kept("batch", connection):
+                yield
             connection.execute("commit")
         except BaseException:
             connection.execute("rollback")
             raise
-        finally:
-            del self._local.batch
 
     @contextlib.contextmanager
     def _opened_to_read(self, errand: str) -> Iterator[DuckDBPyConnection]:

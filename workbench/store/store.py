@@ -1,21 +1,22 @@
 """The store: what was decided, sent and heard, asked in the words of the desk or in plain SQL.
 
-An index over the files of one data folder, in one DuckDB file, opened for one statement or one batch at a time. Delete it,
-and `rebuild` makes it again. A question about a run or snapshot that was never recorded raises `NotRecorded`; one whose
-answer is nothing gives `()`.
+An index over the files of one data folder, in one DuckDB file, opened for one statement, one batch or some reads together.
+Delete it, and `rebuild` makes it again. A question about a run or snapshot that was never recorded raises `NotRecorded`; one
+whose answer is nothing gives `()`.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from workbench.algorithm.intents import SCHEMA as INTENT_SCHEMA
 from workbench.errors import BadInput, NotRecorded
@@ -41,7 +42,23 @@ T = TypeVar("T")
 
 TABLES = ("snapshots", "snapshot_items", "intents", "params", "runs", "attempts", "events", "bad_lines", "ingested_files")
 AS_THEY_ARE = ("VARCHAR", "INTEGER", "BIGINT", "BOOLEAN", "DATE", "JSON")       # types whose values need no rewriting
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BY_NUMBER = "attempt, try_cast(order_id as bigint), order_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a column of one type is asked for (`{}` is the column), and what makes a value of what comes."""
+
+    made: type
+    sql: str
+    read: Callable[[Any], Any]
+
+
+FORMS = (
+    Form(Decimal, "rtrim(rtrim({}::decimal(38,12)::varchar, '0'), '.')", Decimal),
+    Form(datetime, "epoch_us({})", lambda told: EPOCH + timedelta(microseconds=told)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +96,12 @@ class Store:
     def atomic(self) -> Iterator[Store]:
         """One batch: what the body indexes is kept whole or not at all, and its reads see it. Others wait meanwhile."""
         with self._access.writing("a batch"):
+            yield self
+
+    @contextmanager
+    def together(self, errand: str) -> Iterator[Store]:
+        """Reads that belong together: what the body reads is one state of the store. Nobody can write meanwhile, nor the body."""
+        with self._access.together(errand):
             yield self
 
     def index(self, folder: Path | str, *, verify: bool = False) -> Ingested:
@@ -141,10 +164,15 @@ class Store:
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
         """One decision by its id."""
-        found = self._snapshots("snapshot_id = $id", {"id": snapshot_id})
-        if not found:
-            raise NotRecorded(f"snapshot {snapshot_id}", "`workbench decide` records one")
-        return found[0]
+        return self.snapshots_of((snapshot_id,))[0]
+
+    def snapshots_of(self, snapshot_ids: Sequence[str]) -> tuple[Snapshot, ...]:
+        """Decisions by their ids, in the order of these. Raises `NotRecorded` for the first that is not there."""
+        found = {one.snapshot_id: one for one in self._snapshots("list_contains($ids, snapshot_id)", {"ids": list(snapshot_ids)})}
+        for snapshot_id in snapshot_ids:
+            if snapshot_id not in found:
+                raise NotRecorded(f"snapshot {snapshot_id}", "`workbench decide` records one")
+        return tuple(found[snapshot_id] for snapshot_id in snapshot_ids)
 
     def intents(self, snapshot_id: str) -> tuple[Intent, ...]:
         """The intents of one decision, in the order of their file."""
@@ -289,14 +317,14 @@ class Store:
 
     def _snapshots(self, condition: str, given: dict[str, Any]) -> tuple[Snapshot, ...]:
         names = [item.name for item in fields(Snapshot) if item.name not in ("schema", "items")]
+        columns = _types(Item)
         with self._access.reading("snapshots") as connection:
             heads = _answer(connection.execute(
                 f"select {', '.join(names)} from snapshots where {condition} order by rebalance_date, as_of, snapshot_id", given))
             items: dict[str, list[Item]] = defaultdict(list)
-            columns = [item.name for item in fields(Item)]
-            for snapshot_id, *row in _answer(connection.execute(
-                f"select snapshot_id, {', '.join(columns)} from snapshot_items where snapshot_id in "
-                f"(select snapshot_id from snapshots where {condition}) order by snapshot_id, position", given)):
+            for snapshot_id, *row in _rows(
+                connection, {"snapshot_id": (str,), **columns}, "snapshot_items where snapshot_id in "
+                f"(select snapshot_id from snapshots where {condition}) order by snapshot_id, position", given):
                 items[snapshot_id].append(Item(**dict(zip(columns, row, strict=True))))
         return tuple(_snapshot(dict(zip(names, row, strict=True)), items) for row in heads)
 
@@ -338,10 +366,39 @@ def _values(
     connection: DuckDBPyConnection, kind: type[T], query: str, given: dict[str, Any], **instead: str
 ) -> tuple[T, ...]:
     """Rows as values of `kind`, whose fields are columns of the same names, or the SQL given `instead`."""
-    names = [item.name for item in fields(kind)]        # type: ignore[arg-type]
-    columns = ", ".join(f'{instead[name]} as "{name}"' if name in instead else f'"{name}"' for name in names)
-    rows = _answer(connection.execute(f"select {columns} from {query}", given))
-    return tuple(kind(**dict(zip(names, row, strict=True))) for row in rows)
+    types = _types(kind)
+    return tuple(kind(**dict(zip(types, row, strict=True))) for row in _rows(connection, types, query, given, instead))
+
+
+def _rows(
+    connection: DuckDBPyConnection, types: Mapping[str, tuple[type, ...]], query: str, given: dict[str, Any],
+    instead: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[Any, ...]]:
+    """Columns of these types, row by row. Decimals come as text and moments as whole microseconds: both arrive exact, and
+    far sooner than as objects, of which each different one is made once."""
+    forms = [next((form for form in FORMS if form.made in kinds), None) for kinds in types.values()]
+    names = [instead.get(name, f'"{name}"') for name in types]
+    asked = ", ".join(name if form is None else form.sql.format(name) for name, form in zip(names, forms, strict=True))
+    columns = zip(*connection.execute(f"select {asked} from {query}", given).fetchall(), strict=True)
+    return zip(*(column if form is None else map(_Known(form.read).__getitem__, column)
+                 for column, form in zip(columns, forms, strict=False)), strict=True)
+
+
+class _Known(dict[Any, Any]):
+    """Values by what stands for them, each made once; None stands for itself."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        super().__init__({None: None})
+        self._make = make
+
+    def __missing__(self, told: Any) -> Any:
+        made = self[told] = self._make(told)
+        return made
+
+
+def _types(kind: type) -> dict[str, tuple[type, ...]]:
+    """The fields of a dataclass, each with the types that its values can have."""
+    return {item.name: get_args(item.type) or (item.type,) for item in fields(kind)}
 
 
 def _runs(connection: DuckDBPyConnection, condition: str, given: dict[str, Any]) -> tuple[Run, ...]:
@@ -402,7 +459,6 @@ def _plain(value: Any) -> Any:
 def _answer(asked: DuckDBPyConnection) -> list[tuple[Any, ...]]:
     """All rows of an answer, their values as we write them."""
     plain = [str(column[1]) in AS_THEY_ARE for column in asked.description]
-    return [
-        tuple(value if as_it_is else _plain(value) for value, as_it_is in zip(row, plain, strict=True))
-        for row in asked.fetchall()
-    ]
+    columns = zip(*asked.fetchall(), strict=True)
+    return list(zip(*(column if as_it_is else map(_plain, column) for column, as_it_is in zip(columns, plain, strict=False)),
+                    strict=True))
