@@ -1,6 +1,5 @@
 """The account's curve, returns and drawdowns, and the paper portfolio beside it."""
 
-import gc
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -312,19 +311,3 @@ def test_closes_are_looked_up_once_an_instrument(monkeypatch):
     assert len(calls) == 2
     assert heard.close_by("AAA X", date(2020, 2, 20)) == 10
     assert len(calls) == 3
-
-
-@pytest.mark.parametrize("searching", [True, False])
-def test_a_judgement_leaves_the_search_for_garbage_as_it_was(searching):
-    """Also where it ends in an error."""
-    before = gc.isenabled()
-    (gc.enable if searching else gc.disable)()
-    try:
-        reconcile(Story().evidence())
-        with pytest.raises(UnknownName):
-            reconcile(Story().evidence(), convention="C")
-        found = gc.isenabled()
-    finally:
-        (gc.enable if before else gc.disable)()
-
-    assert found is searching

@@ -85,7 +85,7 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """While a long text becomes objects: the garbage collector would walk all of them again and again, and find none to free."""
+    """While very many objects are made and all are kept: the garbage collector would walk them again and again, and free none."""
     at_work = gc.isenabled()
     gc.disable()
     try:

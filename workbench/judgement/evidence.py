@@ -1,10 +1,8 @@
 """What one run was asked and what was heard of it: everything that a judgement looks at, and nothing else."""
 
-import gc
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -210,19 +208,6 @@ class Heard:
                 occurred_at=lines[0].occurred_at, equity=lines[0].equity, cash=lines[0].cash,
                 quantities={instrument_id: line.quantity for instrument_id, line in named},
                 closes={instrument_id: line.close for instrument_id, line in named if line.close is not None})
-
-
-@contextmanager
-def keeping_all() -> Iterator[None]:
-    """No search for garbage during the body: it makes a great many values and keeps them all, and each search would look at
-    every one of them in vain."""
-    searching = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if searching:
-            gc.enable()
 
 
 def _grouped(pairs: Iterable[tuple[K, V]]) -> Mapping[K, Sequence[V]]:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from workbench import files
 from workbench.errors import MissingPrice, NotRecorded, UnknownName
 from workbench.judgement.checks import Check, check
-from workbench.judgement.evidence import Evidence, Heard, keeping_all
+from workbench.judgement.evidence import Evidence, Heard
 from workbench.judgement.performance import Curve, Summary, equity_curve, summarise
 from workbench.judgement.plan import Day
 from workbench.judgement.rebalance import Judged, judge
@@ -61,7 +62,7 @@ class Reconciliation:
                 f"{len(looked) - len(self.failed)} of {len(looked)} checks hold, {self.run_id} attempt {self.attempt})")
 
 
-@keeping_all()
+@files.without_collecting()
 def reconcile(evidence: Evidence, *, convention: str = "A", dates: Iterable[date] | None = None) -> Reconciliation:
     """Judge a run: all its rebalance dates, or those given, in the order of time.
 

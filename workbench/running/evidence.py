@@ -9,8 +9,9 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from workbench import files
 from workbench.errors import MissingPrice
-from workbench.judgement.evidence import Evidence, keeping_all
+from workbench.judgement.evidence import Evidence
 from workbench.judgement.holdings import session_of
 from workbench.market.bars import SCALE
 from workbench.market.folder import Market
@@ -29,7 +30,7 @@ select line from events where run_id = $run and kind = 'opened' order by attempt
 AUCTIONS = {"MOO": "open", "MOC": "close"}
 
 
-@keeping_all()
+@files.without_collecting()
 def gather(data: Path, store: Store, market: Market, run: Run) -> Evidence:
     """Everything heard of a run, with its decisions, params and the bars of what it traded.
 
