@@ -11,7 +11,6 @@ from judgement_fixtures import NAMES, Story
 from market_fixtures import make_bars
 from store_fixtures import counted
 
-from workbench.errors import UnknownName
 from workbench.judgement.evidence import Heard
 from workbench.judgement.performance import Curve, annual_volatility, drawdowns, equity_curve, returns, summarise
 from workbench.judgement.reconciliation import reconcile
