@@ -332,6 +332,33 @@ def test_margin_calls_of_ones_own_are_refused_before_the_run(tmp_path, invented)
     assert ran.exit_code == 1
 
 
+@pytest.mark.parametrize("resolution", ["DAILY", "MINUTE"])
+def test_a_split_moves_what_the_stock_was_seen_with(resolution, tmp_path, invented):
+    """Raw prices, from 00:00 until the first bar on the new basis: prices and quotes × the factor, volume and sizes ÷ it."""
+    market = tmp_path / "market"
+    shutil.copytree(invented, market)
+    (market / "equity" / "usa" / "factor_files" / "alfa.csv").write_text(
+        "20190102,1,0.5,1\n20200311,1,0.5,289.53\n20501231,1,1,0\n")
+    source = algorithm({"start": "2020, 3, 11", "end": "2020, 3, 12", "cash": 100000}, f"""
+self.a = self.add_equity("ALFA", Resolution.{resolution}, data_normalization_mode=DataNormalizationMode.RAW)
+""", """
+    def now(self):
+        a = self.a
+        return [a.price, a.open, a.high, a.low, a.close, a.bid_price, a.ask_price], [a.volume, a.bid_size, a.ask_size]
+
+    def on_data(self, data):
+        for split in data.splits.values():
+            if split.type == SplitType.SPLIT_OCCURRED:
+                factor, (prices, sizes), last = split.split_factor, self.now(), self.a.get_last_data()
+                moved = [abs(now - before * factor) < 1e-9 for now, before in zip(prices, self.before[0])]
+                moved += [abs(now - before / factor) < 1e-6 for now, before in zip(sizes, self.before[1])]
+                self.log(f"> {self.time} {factor:g} {all(moved)} {last.close == prices[0]} {abs(last.volume - sizes[0]) <= 0.5}")
+        self.before = self.now()
+""")
+
+    assert said(tmp_path, market, source) == ["> 2020-03-12 00:00:00 0.5 True True True"]
+
+
 def test_a_split_that_leaves_no_share_leaves_the_order(tmp_path, invented):
     """GAMA goes 1 for 8: an order of 3 shares would be of none, and stays as it was; one of 20 becomes one of 2.
 
