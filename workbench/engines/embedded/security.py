@@ -72,8 +72,8 @@ class Security(ABC):
     """
 
     __slots__ = (
-        "_price", "_scale", "average_price", "delisted", "face", "fee_model", "fees", "fill_forward", "fill_model", "index",
-        "initial", "last_day", "last_trade_profit", "leverage", "mode", "profit", "quantity", "resolution", "sale_volume",
+        "_price", "_scale", "average_price", "delisted", "dividends", "face", "fee_model", "fees", "fill_forward", "fill_model",
+        "index", "initial", "last_day", "last_trade_profit", "leverage", "mode", "profit", "quantity", "resolution", "sale_volume",
         "slippage_model", "symbol", "tape", "tradable",
     )
 
@@ -90,7 +90,7 @@ class Security(ABC):
         self.slippage_model: Any = None
         self.fill_model: Any = None                 # one of the algorithm's own; None: Lean's for equities
         self.quantity = self.average_price = self.fees = ZERO
-        self.profit = self.last_trade_profit = self.sale_volume = ZERO
+        self.profit = self.last_trade_profit = self.sale_volume = self.dividends = ZERO       # profit has dividends in it
 
     def set_leverage(self, leverage: Decimal) -> None:
         """Dollars that may be held for each dollar of margin; `initial` is the margin for a dollar held."""
