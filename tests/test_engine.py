@@ -178,6 +178,20 @@ def test_the_newest_slice_is_there_before_orders_are_looked_at(tmp_path, invente
         "> 0 2019-03-01 16:00:00 False", "> 10 2019-03-04 16:00:00 True"]
 
 
+def test_statistics_of_its_own_come_after_leans(tmp_path, invented):
+    """They are printed and kept; none takes the place of one of Lean's."""
+    source = HEAD + """
+    def on_end_of_algorithm(self):
+        self.set_summary_statistic("Best Stock", "ALFA")
+        self.set_summary_statistic("Total Orders", "many")
+"""
+    ran = run_source(tmp_path, source, data=invented)
+
+    assert list(ran.result["statistics"].items())[-1] == ("Best Stock", "ALFA")
+    assert ran.result["statistics"]["Total Orders"] == "0"
+    assert "STATISTICS:: Best Stock ALFA" in ran.console
+
+
 def heard(ran) -> list[str]:
     """What an algorithm said by `self.log`, where the line begins with a mark."""
     lines = (ran.results / "run-log.txt").read_text().splitlines()
