@@ -437,7 +437,7 @@ def test_a_benchmark_is_refused_where_it_has_bars(line, tmp_path, invented):
 
 
 def test_a_refused_order_was_never_at_the_broker(tmp_path, invented):
-    """Its ticket says why, so does the log, and it has no broker id; one the account can't carry later on was there."""
+    """Its ticket says why, so does the log, and it has no broker id. A change that the broker refuses changes nothing."""
     source = algorithm(DAILY | {"cash": 3000}, """
 self.set_brokerage_model(Picky())
 self.a = self.add_equity("ALFA", Resolution.DAILY).symbol
@@ -451,21 +451,29 @@ self.b = self.add_equity("BETA", Resolution.DAILY).symbol
             for ticket in self.tickets:
                 order, response = self.transactions.get_order_by_id(ticket.order_id), ticket.submit_request.response
                 self.log(f"> {response.error_code} {list(order.broker_id)} {response.error_message}")
+            self.tickets[2].update_quantity(2)
+        if self.step == 3:
+            self.log(f"> {self.tickets[2].update_requests[0].response} {self.tickets[2].quantity:g}")
 
 class Picky(DefaultBrokerageModel):
     def can_submit_order(self, security, order, message):
         if security.symbol.value == "BETA":
             return False, BrokerageMessageEvent(BrokerageMessageType.INFORMATION, "", "not BETA")
         return True, None
+
+    def can_update_order(self, security, order, request, message):
+        return request.quantity == 1, None
 """)
     ran = run_source(tmp_path, source, data=invented)
     log = [line[20:] for line in (ran.results / "run-log.txt").read_text().splitlines()]
-    first, second, third = [line for line in log if line.startswith("> ")]
+    first, second, third, update = [line for line in log if line.startswith("> ")]
     refused = "BrokerageModel declared unable to submit order: [2] Information - Code:  - not BETA"
 
     assert first.startswith("> INSUFFICIENT_BUYING_POWER [] Order Error: ids: [1], Insufficient buying power to complete orders ")
     assert second == f"> BROKERAGE_MODEL_REFUSED_TO_SUBMIT_ORDER [] {refused}"
     assert third == "> NONE ['3'] None"
+    assert update == ("> Error: BrokerageModelRefusedToUpdateOrder - OrderID: 3 Warning - Code: InvalidRequest - "
+                      "BrokerageModel declared unable to update order: 3 1")
     assert {first.removeprefix("> INSUFFICIENT_BUYING_POWER [] "), refused} < set(log)
     assert [order["brokerId"] for order in ran.result["orders"].values()] == [[], [], ["3"]]
 

@@ -328,6 +328,32 @@ SHORT_OVER_A_SPLIT = HEAD + """
             self.set_holdings("AAPL", -1)
 """
 
+PICKY = HEAD + """
+        self.set_brokerage_model(Picky())
+        self.add_equity("SPY", Resolution.DAILY)
+        self.add_equity("AIG", Resolution.DAILY)
+
+    def on_data(self, data):
+        if not self.portfolio.invested:
+            self.market_order("SPY", 100)
+            self.market_order("AIG", 100)
+
+    def on_order_event(self, event):
+        if not event.ticket.update_requests and event.order_id == 1 and event.status == OrderStatus.SUBMITTED:
+            fields = UpdateOrderFields()
+            fields.quantity = event.ticket.quantity + 10
+            event.ticket.update(fields)
+
+class Picky(DefaultBrokerageModel):
+    def can_submit_order(self, security, order, message):
+        if security.symbol.value == "AIG":
+            return False, BrokerageMessageEvent(BrokerageMessageType.INFORMATION, "", "Symbol AIG can not be submitted")
+        return True, None
+
+    def can_update_order(self, security, order, request, message):
+        return False, BrokerageMessageEvent(BrokerageMessageType.INFORMATION, "", "This order can not be updated")
+"""
+
 SIXTEEN = HEAD + """
         names = "SPY AAPL AAA GOOG GOOGL IBM QQQ FB WM WMI BAC USO IWM EEM BNO AIG"
         self.assets = [self.add_equity(name, Resolution.DAILY) for name in names.split()]

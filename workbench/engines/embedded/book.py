@@ -64,8 +64,8 @@ class Request:
     """A cancel (no fields) or an update of an order, waiting in the queue, and what the algorithm sees of it."""
 
     order: Order
-    fields: UpdateOrderFields | None = None
-    asked: OrderRequest | None = None
+    fields: UpdateOrderFields | None
+    asked: OrderRequest
 
 
 class Book:
@@ -136,7 +136,7 @@ class Book:
         self._queue.append(Request(order, None, asked))
         return WAITING
 
-    def update(self, order: Order, fields: UpdateOrderFields, asked: OrderRequest | None = None) -> OrderResponse:
+    def update(self, order: Order, fields: UpdateOrderFields, asked: OrderRequest) -> OrderResponse:
         """Ask for an order to be changed. A closed one is refused at once; a change waits in the queue, and `asked` is told
         what became of it."""
         order.requests += 1
@@ -168,10 +168,8 @@ class Book:
         """Handle what waits in the queue, one request at a time, with a full scan after each."""
         while self._queue:
             request = self._queue.popleft()
-            order, fields = request.order, request.fields
-            answer = self._handle_cancel(order) if fields is None else self._handle_update(order, fields)
-            if request.asked is not None:
-                request.asked.response = answer
+            order, fields, asked = request.order, request.fields, request.asked
+            asked.response = self._handle_cancel(order) if fields is None else self._handle_update(order, fields, asked)
             self.scan()
 
     def scan(self) -> None:
@@ -196,7 +194,7 @@ class Book:
                     setattr(fields, f"{name}_price", price * factor)
             if order.type is OrderType.TRAILING_STOP and not order.trail_is_percent:
                 fields.trailing_amount = order.trail * factor
-            self.update(order, fields)              # one that would be of no share any more is refused, and stays as it was
+            self.ticket(order).update(fields)       # one that would be of no share any more is refused, and stays as it was
 
     def liquidate_delisted(self, security: Security) -> None:
         """Close a position of a delisted stock at its last close, without a fee, and take back its open orders."""
@@ -296,11 +294,17 @@ class Book:
         self._close(order, OrderStatus.CANCELED)
         return ACCEPTED
 
-    def _handle_update(self, order: Order, fields: UpdateOrderFields) -> OrderResponse:
-        """Change an order. One that was closed meanwhile takes a tag only; one that the account can't carry stays as it is."""
+    def _handle_update(self, order: Order, fields: UpdateOrderFields, asked: OrderRequest) -> OrderResponse:
+        """Change an order. One that was closed meanwhile takes a tag only; one that the broker does not let change, or the
+        account can't carry, stays as it is."""
+        codes = OrderResponseErrorCode
+        if order.is_closed and not _only_tag(fields):
+            return _closed(order)
+        refusal = self.run.brokerage.update_refusal(order, asked)
+        if refusal is not None:
+            return self._leave(order, codes.BROKERAGE_MODEL_REFUSED_TO_UPDATE_ORDER, f"OrderID: {order.id} {refusal}",
+                               "BrokerageModel declared unable to update order")
         if order.is_closed:
-            if not _only_tag(fields):
-                return _closed(order)
             if fields.tag is not None:
                 order.tag = fields.tag
             return ACCEPTED
@@ -310,17 +314,21 @@ class Book:
         if reason is not None:
             text = (f"Brokerage failed to update order with id: {order.id}, Symbol: {order.security.symbol}, Insufficient buying "
                     f"power to complete order, Reason: {reason}.")
-            self.run.error(text)
-            if order.status in (OrderStatus.SUBMITTED, OrderStatus.UPDATE_SUBMITTED):
-                order.last_update = self.run.utc        # Lean takes the event for that of an update
-            self._tell(Event(order, order.status, self.run.utc, text))
-            return OrderResponse(OrderResponseErrorCode.BROKERAGE_FAILED_TO_UPDATE_ORDER, text)
+            return self._leave(order, codes.BROKERAGE_FAILED_TO_UPDATE_ORDER, text, text)
         _apply(fields, order)
         self._round_prices(order)
         order.last_update = self.run.utc
         order.status = OrderStatus.UPDATE_SUBMITTED
         self._tell(Event(order, OrderStatus.UPDATE_SUBMITTED, self.run.utc))
         return ACCEPTED
+
+    def _leave(self, order: Order, code: OrderResponseErrorCode, text: str, told: str) -> OrderResponse:
+        """Tell of an update that failed. Lean takes the event of an open order for that of an update, and notes its time."""
+        self.run.error(text)
+        if order.status in (OrderStatus.SUBMITTED, OrderStatus.UPDATE_SUBMITTED):
+            order.last_update = self.run.utc
+        self._tell(Event(order, order.status, self.run.utc, told))
+        return OrderResponse(code, text)
 
     def _let_fresh_in(self) -> None:
         """Orders of an earlier moment are scanned from now on, all in order of their ids."""
