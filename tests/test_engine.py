@@ -110,14 +110,92 @@ def test_an_error_in_on_data_ends_the_run_and_keeps_what_was_heard(tmp_path, inv
 
 
 def test_an_error_in_on_order_event_ends_the_run_at_the_next_step(tmp_path, invented):
-    """As under Lean: the order event's own step is finished first."""
+    """As under Lean: its own step is finished, and of the next one prices move and what is pending fills before the check."""
     source = BUY_ONCE + """
+        self.log(f"> {self.time}")
+
     def on_order_event(self, event):
-        raise ValueError("in the callback")
+        raise ValueError(f"in the callback, {event.fill_quantity:g}")
+
+    def on_end_of_algorithm(self):
+        self.log("> the end")
+"""
+    ran = run_source(tmp_path, source, data=invented)
+    events = json.loads((ran.results / "run-order-events.json").read_text())
+
+    assert [event["status"] for event in events] == ["submitted", "filled"]
+    assert "in the callback, 10 at Order Event Handler" in ran.result["state"]["RuntimeError"]
+    assert heard(ran) == ["> 2019-03-01 16:00:00"]
+
+
+def test_a_failing_scheduled_event_is_run_again_with_the_slice(tmp_path, invented):
+    """As under Lean: it stays due, the others of its moment wait, and the run ends at the slice's check."""
+    source = HEAD + """
+        for name in "first", "second":
+            self.schedule.on(self.date_rules.on(2019, 3, 4), self.time_rules.noon, lambda name=name: self.fail(name))
+
+    def fail(self, name):
+        self.log(f"> {name} {self.time}")
+        raise ValueError("on purpose")
+
+    def on_data(self, data):
+        self.log(f"> {self.time}")
+"""
+    assert heard(run_source(tmp_path, source, data=invented)) == [
+        "> 2019-03-01 16:00:00", "> first 2019-03-04 12:00:00", "> first 2019-03-04 16:00:00"]
+
+
+def test_an_error_in_on_splits_ends_the_run_before_on_data(tmp_path, invented):
+    """And before orders are looked at again; it is no end that the algorithm hears of."""
+    source = HEAD + """
+        self.set_start_date(2020, 4, 27)
+        self.set_end_date(2020, 4, 30)
+        self.add_equity("GAMA", Resolution.DAILY)
+
+    def on_splits(self, splits):
+        raise ValueError("on purpose")
+
+    def on_data(self, data):
+        self.log(f"> {self.time}")
+
+    def on_end_of_algorithm(self):
+        self.log("> the end")
 """
     ran = run_source(tmp_path, source, data=invented)
 
-    assert "in the callback at Order Event Handler" in ran.result["state"]["RuntimeError"]
+    assert "on purpose at on_splits" in ran.result["state"]["RuntimeError"]
+    assert heard(ran) == ["> 2020-04-27 16:00:00"]
+
+
+def test_the_newest_slice_is_there_before_orders_are_looked_at(tmp_path, invented):
+    """An order event of a fill sees the slice that filled it."""
+    source = BUY_ONCE + """
+    def on_order_event(self, event):
+        newest = self.current_slice
+        self.log(f"> {event.fill_quantity:g} {newest.time} {newest[self.a].open == event.fill_price}")
+"""
+    assert heard(run_source(tmp_path, source, data=invented)) == [
+        "> 0 2019-03-01 16:00:00 False", "> 10 2019-03-04 16:00:00 True"]
+
+
+def test_statistics_of_its_own_come_after_leans(tmp_path, invented):
+    """They are printed and kept; none takes the place of one of Lean's."""
+    source = HEAD + """
+    def on_end_of_algorithm(self):
+        self.set_summary_statistic("Best Stock", "ALFA")
+        self.set_summary_statistic("Total Orders", "many")
+"""
+    ran = run_source(tmp_path, source, data=invented)
+
+    assert list(ran.result["statistics"].items())[-1] == ("Best Stock", "ALFA")
+    assert ran.result["statistics"]["Total Orders"] == "0"
+    assert "STATISTICS:: Best Stock ALFA" in ran.console
+
+
+def heard(ran) -> list[str]:
+    """What an algorithm said by `self.log`, where the line begins with a mark."""
+    lines = (ran.results / "run-log.txt").read_text().splitlines()
+    return [line[20:] for line in lines if line[20:].startswith("> ")]
 
 
 def test_a_bad_data_folder_fails_before_the_algorithm_is_loaded(tmp_path):

@@ -56,8 +56,8 @@ EQUAL, ALL = 434, 455
 OWN = {
     **{f"{name}TimeInForce": {"expired", "good_til_date"} for name in ("", "Day", "GoodTilCanceled", "GoodTilDate")},
     "AlgorithmSettings": {"sizes", "free", "check"}, "UpdateOrderFields": {"check"},
-    "DefaultBrokerageModel": {"refusal", "check", "brokerage"},
-    "InteractiveBrokersBrokerageModel": {"refusal", "check", "brokerage"},
+    "DefaultBrokerageModel": {"refusal", "update_refusal", "check", "brokerage"},
+    "InteractiveBrokersBrokerageModel": {"refusal", "update_refusal", "check", "brokerage"},
     "SecurityManager": {"subscribe", "find"}, "CashAmount": {"to_string"},     # which Lean's has, and the stubs leave out
     "FuncDateRule": {"days"}, "FuncTimeRule": {"moments"}, "ScheduledEvent": {"skip_before", "step", "begin"},
     "ConstantFeeModel": {"exact_fee"}, "InteractiveBrokersFeeModel": {"exact_fee", "PER_SHARE", "LEAST", "MOST"},

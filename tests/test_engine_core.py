@@ -332,6 +332,33 @@ def test_margin_calls_of_ones_own_are_refused_before_the_run(tmp_path, invented)
     assert ran.exit_code == 1
 
 
+@pytest.mark.parametrize("resolution", ["DAILY", "MINUTE"])
+def test_a_split_moves_what_the_stock_was_seen_with(resolution, tmp_path, invented):
+    """Raw prices, from 00:00 until the first bar on the new basis: prices and quotes × the factor, volume and sizes ÷ it."""
+    market = tmp_path / "market"
+    shutil.copytree(invented, market)
+    (market / "equity" / "usa" / "factor_files" / "alfa.csv").write_text(
+        "20190102,1,0.5,1\n20200311,1,0.5,289.53\n20501231,1,1,0\n")
+    source = algorithm({"start": "2020, 3, 11", "end": "2020, 3, 12", "cash": 100000}, f"""
+self.a = self.add_equity("ALFA", Resolution.{resolution}, data_normalization_mode=DataNormalizationMode.RAW)
+""", """
+    def now(self):
+        a = self.a
+        return [a.price, a.open, a.high, a.low, a.close, a.bid_price, a.ask_price], [a.volume, a.bid_size, a.ask_size]
+
+    def on_data(self, data):
+        for split in data.splits.values():
+            if split.type == SplitType.SPLIT_OCCURRED:
+                factor, (prices, sizes), last = split.split_factor, self.now(), self.a.get_last_data()
+                moved = [abs(now - before * factor) < 1e-9 for now, before in zip(prices, self.before[0])]
+                moved += [abs(now - before / factor) < 1e-6 for now, before in zip(sizes, self.before[1])]
+                self.log(f"> {self.time} {factor:g} {all(moved)} {last.close == prices[0]} {abs(last.volume - sizes[0]) <= 0.5}")
+        self.before = self.now()
+""")
+
+    assert said(tmp_path, market, source) == ["> 2020-03-12 00:00:00 0.5 True True True"]
+
+
 def test_a_split_that_leaves_no_share_leaves_the_order(tmp_path, invented):
     """GAMA goes 1 for 8: an order of 3 shares would be of none, and stays as it was; one of 20 becomes one of 2.
 
@@ -407,3 +434,102 @@ def test_a_benchmark_is_refused_where_it_has_bars(line, tmp_path, invented):
     (market / "equity" / "usa" / "hour").mkdir()
     (market / "equity" / "usa" / "hour" / "spy.zip").touch()
     assert "the benchmark SPY" in run_source(tmp_path, source, data=market).result["state"]["RuntimeError"]
+
+
+def test_a_refused_order_was_never_at_the_broker(tmp_path, invented):
+    """Its ticket says why, so does the log, and it has no broker id. A change that the broker refuses changes nothing."""
+    source = algorithm(DAILY | {"cash": 3000}, """
+self.set_brokerage_model(Picky())
+self.a = self.add_equity("ALFA", Resolution.DAILY).symbol
+self.b = self.add_equity("BETA", Resolution.DAILY).symbol
+""", """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.tickets = [self.market_order(self.a, 1000), self.market_order(self.b, 1), self.limit_order(self.a, 1, 1)]
+        if self.step == 2:
+            for ticket in self.tickets:
+                order, response = self.transactions.get_order_by_id(ticket.order_id), ticket.submit_request.response
+                self.log(f"> {response.error_code} {list(order.broker_id)} {response.error_message}")
+            self.tickets[2].update_quantity(2)
+        if self.step == 3:
+            self.log(f"> {self.tickets[2].update_requests[0].response} {self.tickets[2].quantity:g}")
+
+class Picky(DefaultBrokerageModel):
+    def can_submit_order(self, security, order, message):
+        if security.symbol.value == "BETA":
+            return False, BrokerageMessageEvent(BrokerageMessageType.INFORMATION, "", "not BETA")
+        return True, None
+
+    def can_update_order(self, security, order, request, message):
+        return request.quantity == 1, None
+""")
+    ran = run_source(tmp_path, source, data=invented)
+    log = [line[20:] for line in (ran.results / "run-log.txt").read_text().splitlines()]
+    first, second, third, update = [line for line in log if line.startswith("> ")]
+    refused = "BrokerageModel declared unable to submit order: [2] Information - Code:  - not BETA"
+
+    assert first.startswith("> INSUFFICIENT_BUYING_POWER [] Order Error: ids: [1], Insufficient buying power to complete orders ")
+    assert second == f"> BROKERAGE_MODEL_REFUSED_TO_SUBMIT_ORDER [] {refused}"
+    assert third == "> NONE ['3'] None"
+    assert update == ("> Error: BrokerageModelRefusedToUpdateOrder - OrderID: 3 Warning - Code: InvalidRequest - "
+                      "BrokerageModel declared unable to update order: 3 1")
+    assert {first.removeprefix("> INSUFFICIENT_BUYING_POWER [] "), refused} < set(log)
+    assert [order["brokerId"] for order in ran.result["orders"].values()] == [[], [], ["3"]]
+
+
+def test_what_was_asked_of_an_order_says_what_became_of_it(tmp_path, invented):
+    """First that it waits, then what happened; of a cancel that comes too late Lean says update. A copy stays as it was.
+
+    A change that the account can't carry leaves the order as it is, but for the time of its last update.
+    """
+    source = algorithm(DAILY | {"cash": 3000}, 'self.a = self.add_equity("ALFA", Resolution.DAILY).symbol', """
+    def on_data(self, data):
+        self.step += 1
+        if self.step == 1:
+            self.tickets = [self.limit_order(self.a, 1, 1), self.limit_order(self.a, 1, 1), self.market_order(self.a, 1)]
+            self.copy = self.transactions.get_order_by_id(1)
+            for ticket, quantity in zip(self.tickets, (2, 1000)):
+                ticket.update_quantity(quantity)
+                self.log(f"> {ticket.update_requests[0].status}")
+        if self.step == 2:
+            for ticket, order in zip(self.tickets[:2], (self.copy, self.transactions.get_order_by_id(2))):
+                request = ticket.update_requests[0]
+                self.log(f"> {request.status} {request.response}"[:60])
+                self.log(f"> {ticket.quantity:g} {order.quantity:g} {order.last_update_time}")
+            self.log(f"> {self.tickets[2].cancel()}")
+            self.liquidate(self.a, tag="out")
+            request = self.tickets[0].cancel_request
+            self.log(f"> {request.status} {request.tag}")
+        if self.step == 3:
+            self.log(f"> {self.tickets[0].cancel_request.status} {self.tickets[0].status} {self.tickets[0].cancel()}")
+""")
+
+    assert said(tmp_path, invented, source) == [
+        "> PROCESSING", "> PROCESSING",
+        "> PROCESSED Success", "> 2 1 None",
+        "> ERROR Error: BrokerageFailedToUpdateOrder - Brokerage failed to update order with id: 2"[:60],
+        "> 1 1 2020-03-02 21:00:00+00:00",
+        "> Error: InvalidOrderStatus - Unable to update order with id 3 because it already has Filled status.",
+        "> PROCESSED out",
+        "> PROCESSED CANCELED Error: RequestCanceled - Order 1 has already received a cancellation request."]
+
+
+def test_dividends_are_a_part_of_profit_and_counted_apart(tmp_path, invented):
+    """Raw prices: what was paid for the shares held."""
+    source = algorithm({"start": "2020, 3, 9", "end": "2020, 3, 13", "cash": 100000}, """
+self.a = self.add_equity("ALFA", Resolution.DAILY, data_normalization_mode=DataNormalizationMode.RAW)
+self.paid = 0
+""", """
+    def on_data(self, data):
+        for dividend in data.dividends.values():
+            self.paid += round(dividend.distribution * self.a.holdings.quantity, 2)
+        if not self.portfolio.invested:
+            self.market_order(self.a.symbol, 100)
+
+    def on_end_of_algorithm(self):
+        held = self.a.holdings
+        self.log(f"> {self.paid > 0} {held.total_dividends == self.paid} {held.profit == self.paid}")
+""")
+
+    assert said(tmp_path, invented, source) == ["> True True True"]

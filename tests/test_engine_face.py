@@ -474,10 +474,8 @@ if self.step == 1:
         self.log(str(self.securities[self.a].leverage))
 """
 
-    assert said(tmp_path, source, invented) == [
-        "2 INVALID 0 QCC BrokerageModel declared unable to submit order: [2] Warning - Code: TooMuch - at most a hundred",
-        "1 FILLED 7 USD ", "4.0",
-    ]
+    refused = "BrokerageModel declared unable to submit order: [2] Warning - Code: TooMuch - at most a hundred"
+    assert said(tmp_path, source, invented) == [f"2 INVALID 0 QCC {refused}", refused, "1 FILLED 7 USD ", "4.0"]
 
 
 def test_a_broker_that_comes_late_leaves_leverage_as_it_is(tmp_path, invented):

@@ -154,6 +154,220 @@ ALL_TYPES = HEAD + """
             ticket.cancel(f"{{day}} and is still open!")
 """
 
+AVERAGE = """
+class Average:
+    def __init__(self, days):
+        self.days, self.seen, self.value = days, 0, 0.0
+
+    def take(self, price):
+        self.seen += 1
+        self.value += (price - self.value) * (1 / self.seen if self.seen <= self.days else 2 / (self.days + 1))
+"""
+
+CROSSING = HEAD + """
+        self.names = [self.add_equity(name, Resolution.MINUTE).symbol for name in ("SPY", "IBM")]
+        self.averages = [Average(minutes) for minutes in (30, 60, 10, 30)]
+
+    def on_data(self, data):
+        for average in self.averages:
+            average.take(data["SPY"].close)
+        fast, slow, faster, slower = (average.value for average in self.averages)
+        if self.averages[1].seen < 60:
+            return
+        for name, share, rises in zip(self.names, (0.5, 0.2), (fast > slow, faster > slower)):
+            if rises:
+                self.set_holdings(name, share)
+            elif self.securities[name].invested:
+                self.liquidate(name)
+""" + AVERAGE
+
+TREND = HEAD + """
+        self.add_equity("SPY", Resolution.DAILY)
+        self.fast, self.slow, self.signal = Average(12), Average(26), Average(9)
+        self.day = None
+
+    def on_data(self, data):
+        if data.bars.contains_key("SPY"):
+            self.fast.take(data["SPY"].close)
+            self.slow.take(data["SPY"].close)
+            if self.slow.seen >= 26:
+                self.signal.take(self.fast.value - self.slow.value)
+        if self.signal.seen < 9 or self.day == self.time.date():
+            return
+        self.day, held = self.time.date(), self.portfolio["SPY"].quantity
+        delta = (self.fast.value - self.slow.value - self.signal.value) / self.fast.value
+        if held <= 0 and delta > 0.0025:
+            self.set_holdings("SPY", 1)
+        elif held >= 0 and delta < -0.0025:
+            self.liquidate("SPY")
+""" + AVERAGE
+
+OWN_FEES = HEAD + """
+        self.spy = self.add_equity("SPY", Resolution.MINUTE)
+        self.spy.set_fee_model(Share())
+        self.short, self.long = Average(30), Average(60)
+
+    def on_data(self, data):
+        self.short.take(data["SPY"].close)
+        self.long.take(data["SPY"].close)
+        if self.long.seen < 60:
+            return
+        if not self.portfolio.invested and self.short.value > self.long.value:
+            self.set_holdings("SPY", 1)
+        elif self.portfolio.invested and self.short.value < self.long.value:
+            self.liquidate("SPY")
+
+class Share(FeeModel):
+    def get_order_fee(self, parameters):
+        return OrderFee(CashAmount(max(1.0, parameters.security.price * parameters.order.absolute_quantity * 0.00002), "USD"))
+""" + AVERAGE
+
+QUARTERS = HEAD + """
+        self.set_security_initializer(lambda one: one.set_data_normalization_mode(DataNormalizationMode.RAW))
+        self.ibm = self.add_equity("IBM", Resolution.MINUTE).symbol
+        self.add_equity("AAPL", Resolution.DAILY)
+        self.may = False
+        days = self.date_rules.every_day(self.ibm)
+        self.schedule.on(days, self.time_rules.after_market_open(self.ibm, 0), lambda: self.allow(True))
+        self.schedule.on(days, self.time_rules.before_market_close(self.ibm, 16), lambda: self.allow(False))
+
+    def allow(self, may):
+        self.may = may
+
+    def on_data(self, data):
+        if self.may and not self.portfolio.invested:
+            self.set_holdings("IBM", 1)
+        if self.time.minute % 15 == 0:
+            self.liquidate()
+"""
+
+STALE = HEAD + """
+        self.add_equity("SPY", Resolution.MINUTE)
+        for moment in (self.time_rules.at(9, 30, 1), self.time_rules.at(12, 0, 0)):
+            self.schedule.on(self.date_rules.every_day("SPY"), moment, self.buy_one)
+
+    def buy_one(self):
+        if self.securities["SPY"].has_data:
+            self.market_order("SPY", 1)
+"""
+
+BY_DAYS_AND_MINUTES = HEAD + """
+        self.add_equity("SPY", Resolution.DAILY)
+        self.add_equity("IBM", Resolution.MINUTE)
+        day = self.date_rules.on(2013, 10, 8)
+        self.schedule.on(day, self.time_rules.at(9, 31), lambda: [self.market_order(name, 10) for name in ("IBM", "SPY")])
+        self.schedule.on(day, self.time_rules.at(15, 55), lambda: self.market_order("SPY", 10))
+"""
+
+EVERY_HOUR = HEAD + """
+        self.add_equity("SPY")
+
+    def on_data(self, data):
+        if self.time.minute == 0:
+            self.market_order("SPY", 1, asynchronous=True)
+"""
+
+STOP_ON_ENTRY = HEAD + """
+        self.add_equity("SPY")
+        self.entry = None
+
+    def on_data(self, data):
+        if self.entry is None:
+            self.entry = 1
+            self.market_order("SPY", -100, False, "Entry")
+
+    def on_order_event(self, event):
+        if event.status == OrderStatus.FILLED and self.transactions.get_order_by_id(event.order_id).tag == "Entry":
+            self.stop_market_order("SPY", 100, event.fill_price - 2, tag="StopLoss")
+"""
+
+AFTERWARDS = HEAD + """
+        self.add_equity("SPY", Resolution.MINUTE)
+        self.resting = None
+
+    def on_data(self, data):
+        if self.resting is None:
+            self.resting = self.limit_order("SPY", 100, self.securities["SPY"].price * 0.1)
+            self.resting.cancel()
+        elif not self.portfolio.invested:
+            self.buy("SPY", 100)
+
+    def on_order_event(self, event):
+        if event.status in (OrderStatus.CANCELED, OrderStatus.FILLED):
+            how = "canceled" if event.status == OrderStatus.CANCELED else "filled"
+            event.ticket.update_tag(f"This is the tag set after order was {{how}}.")
+"""
+
+CHANGED_AT_ONCE = HEAD + """
+        self.add_equity("SPY", Resolution.DAILY)
+
+    def on_data(self, data):
+        if not self.portfolio.invested:
+            fields = UpdateOrderFields()
+            fields.quantity, fields.tag, fields.limit_price = 20, "Pepe", data["SPY"].low
+            self.limit_order("SPY", 10, 100).update(fields)
+"""
+
+DELISTED = HEAD + """
+        self.add_equity("AAA.1", Resolution.DAILY)
+        self.add_equity("SPY", Resolution.DAILY)
+
+    def on_data(self, data):
+        if not self.transactions.orders_count:
+            self.set_holdings("AAA.1", 1)
+        for symbol, delisting in data.delistings.items():
+            self.set_holdings(symbol, int(delisting.type == DelistingType.DELISTED))
+"""
+
+SHORT_OVER_A_SPLIT = HEAD + """
+        self.add_equity("AAPL", Resolution.DAILY, data_normalization_mode=DataNormalizationMode.RAW)
+        self.sold = False
+
+    def on_data(self, data):
+        if not self.portfolio.invested and not any(one.type == SplitType.SPLIT_OCCURRED for one in data.splits.values()):
+            self.set_holdings("AAPL", -1)
+"""
+
+PICKY = HEAD + """
+        self.set_brokerage_model(Picky())
+        self.add_equity("SPY", Resolution.DAILY)
+        self.add_equity("AIG", Resolution.DAILY)
+
+    def on_data(self, data):
+        if not self.portfolio.invested:
+            self.market_order("SPY", 100)
+            self.market_order("AIG", 100)
+
+    def on_order_event(self, event):
+        if not event.ticket.update_requests and event.order_id == 1 and event.status == OrderStatus.SUBMITTED:
+            fields = UpdateOrderFields()
+            fields.quantity = event.ticket.quantity + 10
+            event.ticket.update(fields)
+
+class Picky(DefaultBrokerageModel):
+    def can_submit_order(self, security, order, message):
+        if security.symbol.value == "AIG":
+            return False, BrokerageMessageEvent(BrokerageMessageType.INFORMATION, "", "Symbol AIG can not be submitted")
+        return True, None
+
+    def can_update_order(self, security, order, request, message):
+        return False, BrokerageMessageEvent(BrokerageMessageType.INFORMATION, "", "This order can not be updated")
+"""
+
+SIXTEEN = HEAD + """
+        names = "SPY AAPL AAA GOOG GOOGL IBM QQQ FB WM WMI BAC USO IWM EEM BNO AIG"
+        self.assets = [self.add_equity(name, Resolution.DAILY) for name in names.split()]
+        for asset in self.assets:
+            asset.set_leverage(100)
+
+    def on_data(self, data):
+        if self.portfolio.invested:
+            self.liquidate()
+        else:
+            for asset in self.assets:
+                self.set_holdings(asset.symbol, 10 / 16)
+"""
+
 PUBLISHED = {
     "all in, by minutes": (ALL_IN.format(resolution="MINUTE", **WEEK), 1, "3da9fa60bf95b9ed148b95e02e0cfc9e"),
     "all in, by days": (ALL_IN.format(resolution="DAILY", start="2013, 10, 8", end="2013, 10, 17"), 1,

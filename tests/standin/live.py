@@ -41,6 +41,7 @@ from workbench.engines.embedded.history import DAY
 from workbench.engines.embedded.initializers import BrokerageModelSecurityInitializer as Initializer
 from workbench.engines.embedded.log import Log
 from workbench.engines.embedded.orders import Event, Order, OrderEvent
+from workbench.engines.embedded.requests import OrderResponse
 from workbench.engines.embedded.security import MinuteSecurity, Prices
 from workbench.engines.embedded.times_in_force import TimeInForce
 from workbench.market.bars import daily_path, read_daily
@@ -110,7 +111,7 @@ class LiveBook(Book):
             self._drop(order)
         self._tell(event)
 
-    def _handle_submit(self, order: Order) -> None:
+    def _handle_submit(self, order: Order) -> OrderResponse:
         if self._shortage(order) is None and self.run.brokerage.refusal(order, self.run.local, self.run.hours) is None:
             self.sends += 1
             if self.live.has("killed-before-send", self.sends):
@@ -120,7 +121,7 @@ class LiveBook(Book):
                 self.run.local)
             if self.live.has("killed-after-send", self.sends):
                 kill()
-        super()._handle_submit(order)
+        return super()._handle_submit(order)
 
 
 class LiveRun(Backtest):
@@ -181,6 +182,9 @@ class LiveRun(Backtest):
             self.book.drain()
             self.files.pass_to(moment)
         self._finish()
+
+    def _over(self) -> bool:
+        return self.runtime_error is not None or self.stopped is not None
 
     def _go_to_now(self, steps: Any) -> Step | None:
         """Pass over the data of before the start: what was seeded knows its last price, what was not knows none."""

@@ -127,7 +127,7 @@ CASES = (
     Case(name="exception in on_data", probe={"on_data": "raise KeyError('price')"}, error="AlgorithmFailed", state="RuntimeError",
          says="Runtime Error: 'price'", place="probe.py:16"),
     Case(name="exception in on_order_event", fault="runtime-error", error="AlgorithmFailed", state="RuntimeError",
-         says="2019-03-04 09:00:00 Runtime Error: on purpose", place="intent_execution.py"),
+         says="2019-03-04 16:00:00 Runtime Error: on purpose", place="intent_execution.py"),
     Case(name="crash half-way", fault="crash", error="EngineFailed", state="-", says="System.AccessViolationException"),
     Case(name="crash after a save", fault="partial", error="EngineFailed", state="Running",
          says="its result is the copy of its last save"),

@@ -157,6 +157,7 @@ class Account:
             paid = (security.quantity * per_share).quantize(CENT, ROUND_HALF_EVEN)
             self.cash += paid
             security.profit += paid
+            security.dividends += paid
             self.profit += paid
 
     def split(self, security: Security, factor: Decimal, reference_price: Decimal) -> None:

@@ -123,7 +123,7 @@ class Backtest:
         if sessions and self.hours.open_of(sessions[0]) < begin and self._resolutions() == {Resolution.DAILY}:
             del sessions[0]                 # a daily bar that began before the run is not part of it
         self._begin(begin, sessions)
-        last = timegm(self.start.timetuple())       # as Lean has it where no slice comes: the date, taken for UTC
+        last, completed = timegm(self.start.timetuple()), True      # as Lean has it where no slice comes: the date, taken for UTC
         for step in self.feed.steps(self.securities, sessions, begin):
             last = step.utc
             if self.account.value <= 0:
@@ -135,18 +135,15 @@ class Backtest:
                 self._advance(self._start_utc, midnight(self.start))
                 self._end_warm_up()
             self._run_scheduled(step.utc - 1)
-            if self._over():
-                break
             self._move_to(step)
-            self._take(step)
-            if self._over():
+            completed = self._take(step)
+            if not completed or self.stopped is not None:
                 break
-        if self.runtime_error is None:
-            end = self._hooks.get("on_end_of_algorithm")
-            if end is not None:
-                self._call(end, "On End Of Algorithm")
+        end = self._hooks.get("on_end_of_algorithm")
+        if completed and end is not None:
+            completed = self._call(end, "On End Of Algorithm")
         if not self.warming_up:
-            self.sampler.finish(last, completed=self.runtime_error is None)
+            self.sampler.finish(last, completed=completed)
 
     def _beginning(self) -> datetime:
         """When the run's data begins: the first day's 00:00, or what is to warm up before it."""
@@ -225,35 +222,38 @@ class Backtest:
             if step.closes:
                 tape.session = step.place
 
-    def _take(self, step: Step) -> None:
-        """One time step, in Lean's order."""
+    def _take(self, step: Step) -> bool:
+        """One time step, in Lean's order. False where it ends the run, with an error: one of a callback of its own ends it
+        at once, one that was heard in an order event or a scheduled event before the check at the next check."""
         actions = step.actions
+        arrived = self.slice = self._slice(step)
         self.account.settle(step.utc)
         if self.warming_up and step.utc == self._start_utc:
             self._end_warm_up()
-        if actions is not None:
-            self._rename(actions)
+        if actions is not None and not self._rename(actions, arrived):
+            return False
         self.book.drain()
         self.book.scan()
         self._run_scheduled(step.utc)
-        if self._over():
-            return
+        if self.runtime_error is not None or self.stopped is not None:
+            return self.runtime_error is None
         if step.utc >= self._next_margin_look:
             self._next_margin_look = step.utc + margin_calls.SECONDS_BETWEEN
-            self._look_at_margin()
+            if not self._look_at_margin():
+                return False
         if actions is not None:
             self._apply(actions)
-        arrived = self.slice = self._slice(step)
-        if actions is not None:
-            self._tell_actions(arrived)
+            if not self._tell_actions(arrived):
+                return False
         on_data = self._hooks.get("on_data")
-        if on_data is not None:
-            self._call(on_data, "OnData", arrived)
+        if on_data is not None and not self._call(on_data, "OnData", arrived):
+            return False
         self.book.drain()
         self.book.scan()
         self.trades.look()
         if not self.warming_up:
             self.sampler.sample(self.utc)
+        return True
 
     def _advance(self, utc: int, local: datetime) -> None:
         """Move the clock; the midnights it passes are sampled."""
@@ -262,32 +262,38 @@ class Backtest:
         self.utc, self.local = utc, local
 
     def _run_scheduled(self, until: int) -> None:
-        """Run what is due at or before a moment, each at its own time and at the prices that stand."""
-        while self.schedule.next() <= until and not self._over():
+        """Run what is due at or before a moment, each at its own time and at the prices that stand. One that fails ends the
+        round and stays due: Lean runs it a second time with the slice."""
+        while self.schedule.next() <= until:
             event = self.schedule.first()
             utc = max(event.next, self.utc)
             self._advance(utc, local_of(utc))
-            self._call(event.callback, f"Scheduled Event: {event.name}")
+            if not self._call(event.callback, f"Scheduled Event: {event.name}"):
+                break
             self.schedule.put_back(event)
 
-    def _look_at_margin(self) -> None:
-        """Execute margin calls while the market is open, else warn of them. Closed and unheard, there is nothing to find out."""
+    def _look_at_margin(self) -> bool:
+        """Execute margin calls while the market is open, else warn of them. Closed and unheard, there is nothing to find out.
+        False where the warning raised."""
         warned, is_open = self._hooks.get("on_margin_call_warning"), self.hours.is_open(self.local)
         if warned is None and not is_open:
-            return
+            return True
         calls, close = margin_calls.calls_of(self.account, self.book)
         told: list[str] = []
         if calls and is_open:
             told = margin_calls.execute(calls, self.account, self.book)
             for line in told:
                 self.error(line)
-        if close and not told and warned is not None:
-            self._call(warned, "OnMarginCallWarning")
+        return not close or bool(told) or warned is None or self._call(warned, "OnMarginCallWarning")
 
-    def _rename(self, actions: Actions) -> None:
+    def _rename(self, actions: Actions, arrived: Slice) -> bool:
+        """Tell the algorithm of new tickers, then cancel the old ones' orders. False where it raised."""
+        if not self._tell("on_symbol_changed_events", arrived.symbol_changed_events):
+            return False
         for security, _, _ in actions.renames:
             for order in self.book.open_orders(security):
                 self.book.cancel(order, "Open order cancelled on symbol changed event")
+        return True
 
     def _apply(self, actions: Actions) -> None:
         """Raw prices leave dividends and splits to the account; delisted positions are closed."""
@@ -303,12 +309,14 @@ class Backtest:
             if kind_of_end is DelistingType.DELISTED:
                 self.book.liquidate_delisted(security)
 
-    def _tell_actions(self, arrived: Slice) -> None:
-        for name, part in (("on_symbol_changed_events", arrived.symbol_changed_events), ("on_splits", arrived.splits),
-                           ("on_dividends", arrived.dividends), ("on_delistings", arrived.delistings)):
-            callback = self._hooks.get(name)
-            if callback is not None and part.count:
-                self._call(callback, name, part)
+    def _tell_actions(self, arrived: Slice) -> bool:
+        """False where one of the callbacks raised: the others are not told any more."""
+        return (self._tell("on_splits", arrived.splits) and self._tell("on_dividends", arrived.dividends)
+                and self._tell("on_delistings", arrived.delistings))
+
+    def _tell(self, name: str, part: Any) -> bool:
+        callback = self._hooks.get(name)
+        return callback is None or not part.count or self._call(callback, name, part)
 
     def _slice(self, step: Step) -> Slice:
         when, actions = step.local, step.actions
@@ -370,12 +378,12 @@ class Backtest:
     def _before_closes(self, days: list[date], first: date) -> Iterator[int]:
         return (utc_of(self.hours.close_of(day) - BEFORE_CLOSE) for day in days if day >= first)
 
-    def _call(self, callback: Callable[..., Any], context: str, *arguments: Any) -> None:
+    def _call(self, callback: Callable[..., Any], context: str, *arguments: Any) -> bool:
+        """Whether it came through. What it raises is the run's result."""
         try:
             callback(*arguments)
-        except Exception as error:      # noqa: BLE001 (whatever an algorithm raises is the run's result, and ends it)
+        except Exception as error:      # noqa: BLE001 (whatever an algorithm raises)
             self.runtime_error, self.error_context = error, context
             self.log.runtime_error(error, context, self.local)
-
-    def _over(self) -> bool:
-        return self.runtime_error is not None or self.stopped is not None
+            return False
+        return True

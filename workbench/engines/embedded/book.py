@@ -21,7 +21,14 @@ from workbench.engines.embedded.fill_models import proposals
 from workbench.engines.embedded.fills import Fill, Opening, Scene, fill
 from workbench.engines.embedded.models import BrokerageModel, fee_of, slippage_of
 from workbench.engines.embedded.orders import TYPE_WORDS, Event, Order, OrderTicket, Quoted, number_text, trailing_text
-from workbench.engines.embedded.requests import ACCEPTED, OrderResponse, UpdateOrderFields
+from workbench.engines.embedded.requests import (
+    ACCEPTED,
+    WAITING,
+    CancelOrderRequest,
+    OrderRequest,
+    OrderResponse,
+    UpdateOrderFields,
+)
 from workbench.engines.embedded.security import Security
 from workbench.engines.embedded.times_in_force import TimeInForce
 from workbench.engines.embedded.views import MarketOnCloseOrder
@@ -54,10 +61,11 @@ class Run(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A cancel (no fields) or an update of an order, waiting in the queue."""
+    """A cancel (no fields) or an update of an order, waiting in the queue, and what the algorithm sees of it."""
 
     order: Order
-    fields: UpdateOrderFields | None = None
+    fields: UpdateOrderFields | None
+    asked: OrderRequest
 
 
 class Book:
@@ -99,7 +107,7 @@ class Book:
         order.tag = tag
         if self._queue:
             self.drain()
-        self._handle_submit(order)
+        ticket._response = self._handle_submit(order)
         if self._scanned or self._fresh_at != self.run.utc:
             self.scan()
         return ticket
@@ -112,38 +120,36 @@ class Book:
         """Ask for an order to be taken back, once. Its tag changes first, even where a closed order refuses, as in Lean."""
         order.requests += 1
         if order.id <= 0:
-            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR, f"Unable to locate order with id {order.id}.")
+            return _not_found(order)
         if order.cancel_asked:
-            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
-                                 f"Order {order.id} already has a request to be cancelled.")
+            return OrderResponse(OrderResponseErrorCode.INVALID_REQUEST, "Cancellation is already in progress.")
         if tag is not None:
             order.tag = tag
+        asked = self.ticket(order).cancel_request = CancelOrderRequest(order, self.run.utc, WAITING, tag)
         if order.is_closed:
-            status = str(order.status).capitalize()
-            self.run.fault(f"BrokerageTransactionHandler.CancelOrder(): Cannot cancel order already {status}")
-            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
-                                 f"Unable to cancel order with id {order.id} because it already has {status} status.")
+            self.run.fault(f"BrokerageTransactionHandler.CancelOrder(): Cannot cancel order already {_status(order)}")
+            asked.response = _closed(order)
+            return asked.response
         order.cancel_asked = True
         order.status = OrderStatus.CANCEL_PENDING
         self._tell(Event(order, OrderStatus.CANCEL_PENDING, self.run.utc))
-        self._queue.append(Request(order))
-        return ACCEPTED
+        self._queue.append(Request(order, None, asked))
+        return WAITING
 
-    def update(self, order: Order, fields: UpdateOrderFields) -> OrderResponse:
-        """Ask for an order to be changed. A closed one is refused at once; a change waits in the queue."""
+    def update(self, order: Order, fields: UpdateOrderFields, asked: OrderRequest) -> OrderResponse:
+        """Ask for an order to be changed. A closed one is refused at once; a change waits in the queue, and `asked` is told
+        what became of it."""
         order.requests += 1
         if order.id <= 0:
-            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR, f"Unable to locate order with id {order.id}.")
+            return _not_found(order)
         if order.is_closed and not _only_tag(fields):
-            status = str(order.status).capitalize()
-            self.run.fault(f"BrokerageTransactionHandler.Update(): Cannot update closed order with status {status}")
-            return OrderResponse(OrderResponseErrorCode.PROCESSING_ERROR,
-                                 f"Unable to update order with id {order.id} because it already has {status} status.")
+            self.run.fault(f"BrokerageTransactionHandler.Update(): Cannot update closed order with status {_status(order)}")
+            return _closed(order)
         if fields.quantity is not None and not decimal(fields.quantity):
             return OrderResponse(OrderResponseErrorCode.ORDER_QUANTITY_ZERO,
                                  f"Unable to update order with id {order.id} that has zero quantity.")
-        self._queue.append(Request(order, fields))
-        return ACCEPTED
+        self._queue.append(Request(order, fields, asked))
+        return WAITING
 
     def open_orders(self, security: Security | None = None) -> list[Order]:
         """Orders that are not closed, by id."""
@@ -162,10 +168,8 @@ class Book:
         """Handle what waits in the queue, one request at a time, with a full scan after each."""
         while self._queue:
             request = self._queue.popleft()
-            if request.fields is None:
-                self._handle_cancel(request.order)
-            else:
-                self._handle_update(request.order, request.fields)
+            order, fields, asked = request.order, request.fields, request.asked
+            asked.response = self._handle_cancel(order) if fields is None else self._handle_update(order, fields, asked)
             self.scan()
 
     def scan(self) -> None:
@@ -190,7 +194,7 @@ class Book:
                     setattr(fields, f"{name}_price", price * factor)
             if order.type is OrderType.TRAILING_STOP and not order.trail_is_percent:
                 fields.trailing_amount = order.trail * factor
-            self.update(order, fields)              # one that would be of no share any more is refused, and stays as it was
+            self.ticket(order).update(fields)       # one that would be of no share any more is refused, and stays as it was
 
     def liquidate_delisted(self, security: Security) -> None:
         """Close a position of a delisted stock at its last close, without a fee, and take back its open orders."""
@@ -254,16 +258,22 @@ class Book:
                                f"{text(rounded)} from {text(price)}")
             setattr(order, name, rounded)
 
-    def _handle_submit(self, order: Order) -> None:
+    def _handle_submit(self, order: Order) -> OrderResponse:
+        """Ask account and broker whether it may be sent. A refusal is told, and an error in the log."""
         security = order.security
         shortage = self._shortage(order)
         if shortage is not None:
+            order.placed = False
+            self.run.error(shortage)
             self._close(order, OrderStatus.INVALID, shortage)
-            return
+            return OrderResponse(OrderResponseErrorCode.INSUFFICIENT_BUYING_POWER, shortage)
         refusal = self.run.brokerage.refusal(order, self.run.local, self.run.hours)
         if refusal is not None:
-            self._close(order, OrderStatus.INVALID, f"BrokerageModel declared unable to submit order: [{order.id}] {refusal}")
-            return
+            order.placed = False
+            refusal = f"BrokerageModel declared unable to submit order: [{order.id}] {refusal}"
+            self._close(order, OrderStatus.INVALID, refusal)
+            self.run.error(refusal)
+            return OrderResponse(OrderResponseErrorCode.BROKERAGE_MODEL_REFUSED_TO_SUBMIT_ORDER, refusal)
         order.status = OrderStatus.SUBMITTED
         self.pending[order.id] = self._pending_of[security.index][order.id] = order
         if order.type is OrderType.MARKET:
@@ -274,34 +284,51 @@ class Book:
             self._fresh.append(order)
             self._fresh_at = self.run.utc
         self._tell(Event(order, OrderStatus.SUBMITTED, self.run.utc))
+        return ACCEPTED
 
-    def _handle_cancel(self, order: Order) -> None:
+    def _handle_cancel(self, order: Order) -> OrderResponse:
         if order.is_closed:                         # it was filled first: a later cancel is a new one
             order.cancel_asked = False
-            return
+            return _closed(order)
         order.canceled = self.run.utc
         self._close(order, OrderStatus.CANCELED)
+        return ACCEPTED
 
-    def _handle_update(self, order: Order, fields: UpdateOrderFields) -> None:
-        """Change an order. One that was closed meanwhile takes a tag only; one that the account can't carry stays as it is."""
+    def _handle_update(self, order: Order, fields: UpdateOrderFields, asked: OrderRequest) -> OrderResponse:
+        """Change an order. One that was closed meanwhile takes a tag only; one that the broker does not let change, or the
+        account can't carry, stays as it is."""
+        codes = OrderResponseErrorCode
+        if order.is_closed and not _only_tag(fields):
+            return _closed(order)
+        refusal = self.run.brokerage.update_refusal(order, asked)
+        if refusal is not None:
+            return self._leave(order, codes.BROKERAGE_MODEL_REFUSED_TO_UPDATE_ORDER, f"OrderID: {order.id} {refusal}",
+                               "BrokerageModel declared unable to update order")
         if order.is_closed:
-            if _only_tag(fields) and fields.tag is not None:
+            if fields.tag is not None:
                 order.tag = fields.tag
-            return
+            return ACCEPTED
         changed = copy(order)
         _apply(fields, changed)
         reason = self._reason(changed)
         if reason is not None:
             text = (f"Brokerage failed to update order with id: {order.id}, Symbol: {order.security.symbol}, Insufficient buying "
                     f"power to complete order, Reason: {reason}.")
-            self.run.error(text)
-            self._tell(Event(order, order.status, self.run.utc, text))
-            return
+            return self._leave(order, codes.BROKERAGE_FAILED_TO_UPDATE_ORDER, text, text)
         _apply(fields, order)
         self._round_prices(order)
         order.last_update = self.run.utc
         order.status = OrderStatus.UPDATE_SUBMITTED
         self._tell(Event(order, OrderStatus.UPDATE_SUBMITTED, self.run.utc))
+        return ACCEPTED
+
+    def _leave(self, order: Order, code: OrderResponseErrorCode, text: str, told: str) -> OrderResponse:
+        """Tell of an update that failed. Lean takes the event of an open order for that of an update, and notes its time."""
+        self.run.error(text)
+        if order.status in (OrderStatus.SUBMITTED, OrderStatus.UPDATE_SUBMITTED):
+            order.last_update = self.run.utc
+        self._tell(Event(order, order.status, self.run.utc, told))
+        return OrderResponse(code, text)
 
     def _let_fresh_in(self) -> None:
         """Orders of an earlier moment are scanned from now on, all in order of their ids."""
@@ -328,6 +355,7 @@ class Book:
         if shortage is not None:
             if order.status is not OrderStatus.CANCEL_PENDING:      # its cancel is handled at the next drain
                 self._close(order, OrderStatus.INVALID, shortage)
+                run.error(shortage)
             return
         if order.security.fill_model is not None:
             self._ask_own_model(order)
@@ -432,6 +460,20 @@ def _quoted(security: Security) -> Quoted:
     quote, last = security.quote, security.price
     bid, ask = (None, None) if quote is None else (quote.bid, quote.ask)
     return Quoted(last if bid is None else bid.close, last if ask is None else ask.close, last)
+
+
+def _not_found(order: Order) -> OrderResponse:
+    return OrderResponse(OrderResponseErrorCode.UNABLE_TO_FIND_ORDER, f"Unable to locate order with id {order.id}.")
+
+
+def _closed(order: Order) -> OrderResponse:
+    """The refusal of a request that comes too late: Lean says update, of a cancel too."""
+    return OrderResponse(OrderResponseErrorCode.INVALID_ORDER_STATUS,
+                         f"Unable to update order with id {order.id} because it already has {_status(order)} status.")
+
+
+def _status(order: Order) -> str:
+    return str(order.status).capitalize()
 
 
 def _usual_tag(order: Order) -> str:

@@ -139,6 +139,7 @@ def order_lines(orders: Iterable[Order]) -> Iterator[str]:
         if written[-1] == "0":
             price = normal(price)
             written = number(price)
+        broker_id = f'"{number_of}"' if order.placed else ""
         before, after = ("", "") if kind._value_ in PLAIN else _own_prices(order)
         created = instant(order.created)
         times = "" if order.last_fill is None else f'"lastFillTime":"{instant(order.last_fill)}",'
@@ -147,7 +148,7 @@ def order_lines(orders: Iterable[Order]) -> Iterator[str]:
         if order.canceled is not None:
             times += f'"canceledTime":"{instant(order.canceled)}",'
         yield (f'"{number_of}": {{{before}"type":{kind._value_},{after}"id":{number_of},"contingentId":0,'
-               f'"brokerId":["{number_of}"],"symbol":{symbols[security]},"price":{written},"priceCurrency":"USD",'
+               f'"brokerId":[{broker_id}],"symbol":{symbols[security]},"price":{written},"priceCurrency":"USD",'
                f'"time":"{created}","createdTime":"{created}",'
                f'{times}"quantity":{number(quantity)},"status":{order.status._value_},'
                f'"tag":{json.dumps(order.tag, ensure_ascii=False) if order.tag else EMPTY},'

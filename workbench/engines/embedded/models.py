@@ -8,6 +8,7 @@ from workbench.engines.embedded.clock import Hours
 from workbench.engines.embedded.clr import ZERO, ClrObject, decimal, hook, overridden, pascal, real
 from workbench.engines.embedded.enums import AccountType, BrokerageMessageType, BrokerageName, OrderType, SecurityType
 from workbench.engines.embedded.orders import CashAmount, Order, OrderFee
+from workbench.engines.embedded.requests import OrderRequest
 from workbench.engines.embedded.security import Security
 from workbench.engines.embedded.times_in_force import (
     DayTimeInForce,
@@ -20,7 +21,7 @@ from workbench.engines.embedded.views import view
 from workbench.errors import NotSupported
 
 MOO_UNTIL = time(9, 28)
-NOT_ASKED = ("apply_split", "can_execute_order", "can_update_order", "get_benchmark", "get_buying_power_model", "get_fill_model",
+NOT_ASKED = ("apply_split", "can_execute_order", "get_benchmark", "get_buying_power_model", "get_fill_model",
              "get_margin_interest_rate_model", "get_settlement_model", "get_shortable_provider")
 
 
@@ -154,7 +155,7 @@ class BrokerageMessageEvent(ClrObject):
 class DefaultBrokerageModel(ClrObject):
     """What a broker takes: leverage, fees, and which orders it refuses, with its words. This one takes everything.
 
-    An algorithm's own overrides `get_leverage`, `get_fee_model`, `get_slippage_model` and `can_submit_order`.
+    An algorithm's own overrides `get_leverage`, `get_fee_model`, `get_slippage_model`, `can_submit_order`, `can_update_order`.
     """
 
     brokerage = BrokerageName.DEFAULT
@@ -186,7 +187,16 @@ class DefaultBrokerageModel(ClrObject):
         if asked is None:
             return None
         taken, message = asked(order.security.face, view(order), None)
-        return None if taken else str(message)
+        return None if taken else str(message or BrokerageMessageEvent(BrokerageMessageType.WARNING, "InvalidOrder", ""))
+
+    def update_refusal(self, order: Order, request: OrderRequest) -> str | None:
+        """Why the broker does not take a change of the order, or None."""
+        asked = overridden(self, "can_update_order")
+        if asked is None:
+            return None
+        taken, message = asked(order.security.face, view(order), request, None)
+        return None if taken else str(message or BrokerageMessageEvent(
+            BrokerageMessageType.WARNING, "InvalidRequest", f"BrokerageModel declared unable to update order: {order.id}"))
 
     def check(self) -> None:
         """Raise NotSupported for a rule of an algorithm's own that this engine does not ask for."""

@@ -28,6 +28,7 @@ from workbench.engines.embedded.enums import (
     SecurityType,
 )
 from workbench.engines.embedded.requests import (
+    WAITING,
     CancelOrderRequest,
     OrderRequest,
     OrderResponse,
@@ -58,8 +59,8 @@ UNQUOTED = Quoted(ZERO, ZERO, ZERO)
 class Order:
     """One order in the core. `quantity` is signed; `trigger` is the touch price of limit-if-touched."""
 
-    __slots__ = ("average_price", "cancel_asked", "canceled", "created", "error", "events", "filled", "id", "last_fill",
-                 "last_update", "limit", "quantity", "requests", "security", "status", "stop", "submitted", "tag", "tif",
+    __slots__ = ("average_price", "cancel_asked", "canceled", "created", "events", "filled", "id", "last_fill",
+                 "last_update", "limit", "placed", "quantity", "requests", "security", "status", "stop", "submitted", "tag", "tif",
                  "touched", "trail", "trail_is_percent", "trigger", "type")
 
     def __init__(self, kind: OrderType, security: Security, quantity: Decimal, tag: str, tif: TimeInForce, created: int) -> None:
@@ -77,7 +78,7 @@ class Order:
         self.submitted = UNQUOTED
         self.events = 0
         self.requests = 1
-        self.error = OrderResponseErrorCode.NONE
+        self.placed = True                  # at the broker; one refused when it was sent never was
         self.last_fill: int | None = None
         self.last_update: int | None = None
         self.canceled: int | None = None
@@ -259,17 +260,16 @@ class OrderTicket(ClrObject):
         if self._order.cancel_asked:
             return OrderResponse(OrderResponseErrorCode.REQUEST_CANCELED,
                                  f"Order {self.order_id} has already received a cancellation request.")
-        response = self._book.cancel(self._order, None if tag is None else text(tag))
-        self.cancel_request = CancelOrderRequest(self._order, self._book.run.utc, response, tag)
-        return response
+        return self._book.cancel(self._order, None if tag is None else text(tag))
 
     @overloaded
     def update(self, fields: UpdateOrderFields) -> OrderResponse:
         """Ask for the order to be changed."""
         fields.check()
-        response = self._book.update(self._order, fields)
-        self._updates += (UpdateOrderRequest(self._order, self._book.run.utc, response, fields),)
-        return response
+        asked = UpdateOrderRequest(self._order, self._book.run.utc, WAITING, fields)
+        self._updates += (asked,)
+        asked.response = self._book.update(self._order, fields, asked)
+        return asked.response
 
     @overloaded
     def update_quantity(self, quantity: Any, tag: str | None = None) -> OrderResponse:

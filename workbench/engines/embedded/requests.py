@@ -58,11 +58,12 @@ class OrderResponse(ClrObject):
 
 
 ACCEPTED = OrderResponse()
+WAITING = OrderResponse()               # taken in, and in the queue
 UNPROCESSED = OrderResponse(OrderResponseErrorCode.NONE, "The request has not yet been processed.")
 
 
 class OrderRequest(ClrObject):
-    """Something asked about an order, and the answer to it."""
+    """Something asked about an order, and the answer to it: at first that it waits, then what became of it."""
 
     response: OrderResponse
 
@@ -82,6 +83,8 @@ class OrderRequest(ClrObject):
     def status(self) -> OrderRequestStatus:
         if self.response is UNPROCESSED:
             return OrderRequestStatus.UNPROCESSED
+        if self.response is WAITING:
+            return OrderRequestStatus.PROCESSING
         return OrderRequestStatus.PROCESSED if self.response.is_success else OrderRequestStatus.ERROR
 
 

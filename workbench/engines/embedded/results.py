@@ -122,9 +122,11 @@ def _profit_loss(closed: Iterable[tuple[int, Decimal]]) -> Iterable[tuple[int, D
 
 
 def _statistics(run: Backtest, total: Performance) -> dict[str, str]:
+    """Lean's, then the algorithm's own, which do not take the place of one of them."""
     lowest = run.sampler.estimate.lowest
-    return printed(total, orders=len(run.book.orders), fees=run.account.fees, capacity=run.sampler.estimate.capacity,
-                   lowest="" if lowest is None else str(lowest.symbol.id))
+    found = printed(total, orders=len(run.book.orders), fees=run.account.fees, capacity=run.sampler.estimate.capacity,
+                    lowest="" if lowest is None else str(lowest.symbol.id))
+    return found | {name: value for name, value in run.algorithm.summary_statistics.items() if name not in found}
 
 
 def _runtime_statistics(run: Backtest, statistics: Mapping[str, str]) -> dict[str, str]:

@@ -122,6 +122,10 @@ class EquityHolding(ClrObject):
         return real(self._security.fees)
 
     @property
+    def total_dividends(self) -> float:
+        return real(self._security.dividends)
+
+    @property
     def total_sale_volume(self) -> float:
         return real(self._security.sale_volume)
 

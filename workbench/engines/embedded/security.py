@@ -1,7 +1,7 @@
 """A subscribed stock in the core: its newest real bar, its models, and what the account holds of it."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.engines.embedded.clr import ZERO
 from workbench.engines.embedded.columns import ONE, Columns, Day
-from workbench.engines.embedded.decimals import product
+from workbench.engines.embedded.decimals import product, quotient
 from workbench.engines.embedded.enums import DataNormalizationMode, Resolution
 
 MINUTE = timedelta(minutes=1)
@@ -44,6 +44,11 @@ class Prices:
     close: Decimal
     volume: Decimal = ZERO
 
+    def split(self, factor: Decimal) -> "Prices":
+        """As it is worth after a split."""
+        return replace(self, open=self.open * factor, high=self.high * factor, low=self.low * factor, close=self.close * factor,
+                       volume=quotient(self.volume, factor))
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -54,6 +59,11 @@ class Quote:
     bid: Prices | None
     ask: Prices | None
 
+    def split(self, factor: Decimal) -> "Quote":
+        """As it is worth after a split."""
+        bid, ask = (None if side is None else side.split(factor) for side in (self.bid, self.ask))
+        return replace(self, bid=bid, ask=ask)
+
 
 class Security(ABC):
     """State that the tape moves from bar to bar. Quantities are signed shares, money is dollars, all exact.
@@ -62,8 +72,8 @@ class Security(ABC):
     """
 
     __slots__ = (
-        "_price", "_scale", "average_price", "delisted", "face", "fee_model", "fees", "fill_forward", "fill_model", "index",
-        "initial", "last_day", "last_trade_profit", "leverage", "mode", "profit", "quantity", "resolution", "sale_volume",
+        "_price", "_scale", "average_price", "delisted", "dividends", "face", "fee_model", "fees", "fill_forward", "fill_model",
+        "index", "initial", "last_day", "last_trade_profit", "leverage", "mode", "profit", "quantity", "resolution", "sale_volume",
         "slippage_model", "symbol", "tape", "tradable",
     )
 
@@ -80,7 +90,7 @@ class Security(ABC):
         self.slippage_model: Any = None
         self.fill_model: Any = None                 # one of the algorithm's own; None: Lean's for equities
         self.quantity = self.average_price = self.fees = ZERO
-        self.profit = self.last_trade_profit = self.sale_volume = ZERO
+        self.profit = self.last_trade_profit = self.sale_volume = self.dividends = ZERO       # profit has dividends in it
 
     def set_leverage(self, leverage: Decimal) -> None:
         """Dollars that may be held for each dollar of margin; `initial` is the margin for a dollar held."""
@@ -135,7 +145,7 @@ class Security(ABC):
         return self.last_day is None or day <= self.last_day
 
     def hear_split(self, factor: Decimal) -> None:
-        """A raw-mode split: shares and the last prices change at once, before the first bar on the new basis."""
+        """A raw-mode split: shares, the last prices and the last volume change at once, before the first bar on the new basis."""
         price = self.price * factor
         self._scale *= factor
         self._price = price
@@ -201,7 +211,8 @@ class DailySecurity(Security):
         if row < 0:
             return ZERO
         assert self.columns is not None
-        return self.columns.volume(row)
+        volume = self.columns.volume(row)
+        return volume if self._scale is ONE else quotient(volume, self._scale)
 
     @property
     def has_new_bar(self) -> bool:
@@ -276,6 +287,12 @@ class MinuteSecurity(Security):
         self._day, self._row, self._quote_row = day, -1, -1
         self._made_bar = self._made_quote = True
 
+    def hear_split(self, factor: Decimal) -> None:
+        """The newest quote changes too."""
+        quote = self.quote
+        super().hear_split(factor)
+        self._quote = None if quote is None else quote.split(factor)
+
     @property
     def row(self) -> int:
         return -1 if self._newest_bar() is None else max(self._row, 0)
@@ -297,7 +314,9 @@ class MinuteSecurity(Security):
     @property
     def volume(self) -> Decimal:
         bar = self._newest_bar()
-        return ZERO if bar is None else bar.volume
+        if bar is None:
+            return ZERO
+        return bar.volume if self._scale is ONE else quotient(bar.volume, self._scale)
 
     @property
     def has_new_bar(self) -> bool:

@@ -17,10 +17,10 @@ from workbench.engines.embedded.clr import (
     text,
 )
 from workbench.engines.embedded.orders import OrderTicket
-from workbench.engines.embedded.requests import ACCEPTED, SubmitOrderRequest
+from workbench.engines.embedded.requests import SubmitOrderRequest
 from workbench.engines.embedded.securities import NOT_ADDED
 from workbench.engines.embedded.times_in_force import TimeInForce
-from workbench.engines.embedded.views import Order, OrderProperties, view
+from workbench.engines.embedded.views import Order, OrderProperties, copied
 from workbench.errors import NotSupported
 
 if TYPE_CHECKING:
@@ -51,19 +51,19 @@ class SecurityTransactionManager(ClrOwner):
 
     def get_order_by_id(self, order_id: int) -> Order | None:
         known = self._run.book.orders
-        return view(known[order_id - 1]) if 0 < order_id <= len(known) else None
+        return copied(known[order_id - 1]) if 0 < order_id <= len(known) else None
 
     def get_orders_by_brokerage_id(self, brokerage_id: str) -> list[Order]:
-        return [found for found in map(view, self._run.book.orders) if brokerage_id in found.broker_id]
+        return [found for found in map(copied, self._run.book.orders) if brokerage_id in found.broker_id]
 
     def get_orders(self, filter: Any = None) -> Enumerable:
-        return memoizing("Order")(list(_chosen(map(view, self._run.book.orders), filter)))
+        return memoizing("Order")(list(_chosen(map(copied, self._run.book.orders), filter)))
 
     def get_open_orders(self, filter: Any = None) -> list[Order]:
         if filter is None or callable(filter):
-            return _chosen(map(view, self._run.book.open_orders()), filter)
+            return _chosen(map(copied, self._run.book.open_orders()), filter)
         found = self._securities.find(filter)
-        return [] if found is None else [view(order) for order in self._run.book.open_orders(found)]
+        return [] if found is None else [copied(order) for order in self._run.book.open_orders(found)]
 
     def get_order_ticket(self, order_id: int) -> OrderTicket | None:
         known = self._run.book.orders
@@ -92,7 +92,7 @@ class SecurityTransactionManager(ClrOwner):
             setattr(order, name, value)
         ticket = run.book.submit(order, checked=False)
         ticket._way = request.asynchronous, properties if properties is not None else OrderProperties
-        request._order, request.response = order, ACCEPTED
+        request._order, request.response = order, ticket._response
         return ticket
 
     process_request = add_order

@@ -1,5 +1,6 @@
 """Orders as an algorithm is told of them, one class for each type, and the properties it may give an order."""
 
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,7 +42,7 @@ class OrderSubmissionData(ClrObject):
 
 
 class Order(ClrObject):
-    """An order as it stood when it was asked for; what is not its tag, status or type is read as it is now."""
+    """An order to look at: as it is, or, in a copy, as it was."""
 
     def __init__(self, order: orders.Order) -> None:
         self._order = order
@@ -108,7 +109,7 @@ class Order(ClrObject):
 
     @property
     def broker_id(self) -> list[str]:
-        return [str(self._order.id)]
+        return [str(self._order.id)] if self._order.placed else []
 
     @property
     def created_time(self) -> datetime:
@@ -213,5 +214,10 @@ KINDS: dict[OrderType, type[Order]] = {
 
 
 def view(order: orders.Order) -> Order:
-    """An order for an algorithm to look at, of its type's class."""
+    """An order for an algorithm's model to look at, of its type's class."""
     return KINDS[order.type](order)
+
+
+def copied(order: orders.Order) -> Order:
+    """An order as it stands now: what happens to it later does not show."""
+    return KINDS[order.type](copy(order))
