@@ -5,6 +5,7 @@ Prices and quantities are exact in the core (`Order`, `Event`); the objects an a
 
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from workbench.engines.embedded.clock import utc_time
@@ -100,6 +101,16 @@ class Order:
         if own is not None:
             price = min(own, price) if self.quantity > 0 else max(own, price)
         return self.quantity * price
+
+
+    def __copy__(self) -> "Order":          # asked for at each event, and far quicker than Python's own way for slots
+        other = Order.__new__(Order)
+        for name, value in zip(Order.__slots__, _MEMBERS(self), strict=True):
+            setattr(other, name, value)
+        return other
+
+
+_MEMBERS = attrgetter(*Order.__slots__)
 
 
 class Event:
