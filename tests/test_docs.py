@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 
 import workbench as wb
-from tests import test_engine_api
+from tests import test_engine_api, test_engine_published
 from workbench.cli import app
 from workbench.settings import SETTINGS
 
@@ -79,6 +79,7 @@ def test_the_engines_numbers_are_those_of_its_tests():
 
     assert f"{SCRIPTS} recorded scripts: {scripts} on the invented market, {SCRIPTS - scripts} on" in page
     assert f"{test_engine_api.EQUAL} of {test_engine_api.ALL} lines" in page
+    assert f"every order: {len(test_engine_published.PUBLISHED)} of Lean's demonstration algorithms" in page
     assert f"{SCRIPTS} recorded runs" in README
     assert f"{test_engine_api.EQUAL} of {test_engine_api.ALL}" in (ROOT / "CHANGELOG.md").read_text()
 

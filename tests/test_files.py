@@ -1,6 +1,5 @@
 """Files that are whole or not there, whoever reads them and whenever the writer dies."""
 
-import gc
 import hashlib
 import json
 import os
@@ -199,20 +198,3 @@ def test_files_before_an_error_are_there_and_durable(tmp_path, monkeypatch):
 
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["1"]
     assert synced == [tmp_path / "a"]
-
-
-@pytest.mark.parametrize("at_work", [True, False])
-def test_the_collector_rests_only_meanwhile(at_work):
-    """And stays at rest where it was, also after an error."""
-    def fail():
-        with files.without_collecting():
-            raise BadInput(f"collecting {gc.isenabled()}")
-
-    before = gc.isenabled()
-    (gc.enable if at_work else gc.disable)()
-    try:
-        with pytest.raises(BadInput, match="collecting False"):
-            fail()
-        assert gc.isenabled() == at_work
-    finally:
-        (gc.enable if before else gc.disable)()

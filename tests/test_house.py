@@ -19,7 +19,7 @@ PACKAGE = ROOT / "workbench"
 # A module imports only from lines above its own, and freely within its own room.
 ROOMS = """
 errors
-settings files
+settings files collecting
 algorithm
 words
 market

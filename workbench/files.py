@@ -1,12 +1,10 @@
 """Files that are whole or not there: a reader never sees half of one, and a crash never leaves one."""
 
-import gc
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -81,18 +79,6 @@ def read_json(path: Path) -> Any:
         raise BadInput("no such file", where=str(path)) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"not JSON ({error})", where=str(path)) from None
-
-
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """While very many objects are made and all are kept: the garbage collector would walk them again and again, and free none."""
-    at_work = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if at_work:
-            gc.enable()
 
 
 def sha256(path: Path) -> str:

@@ -16,8 +16,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from workbench import files
 from workbench.algorithm import journal
+from workbench.collecting import without_collecting
 from workbench.engines.base import Ended
 from workbench.engines.log import DEATH, LogLine, read_log
 from workbench.errors import AlgorithmFailed, EngineFailed, NoMarketData
@@ -285,7 +285,7 @@ def _once(work: Callable[[bytes], T]) -> Callable[[bytes], T]:
 @_once
 def _asked_of(data: bytes) -> dict[str, Any] | None:
     """What is asked of a result here, and not its many orders; None for what is no object. Raises ValueError for no JSON."""
-    with files.without_collecting():
+    with without_collecting():
         found = json.loads(data, parse_float=Decimal)
     if not isinstance(found, dict):
         return None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from workbench import files
+from workbench.collecting import without_collecting
 from workbench.errors import MissingPrice, NotRecorded, UnknownName
 from workbench.judgement.checks import Check, check
 from workbench.judgement.evidence import Evidence, Heard
@@ -62,7 +62,7 @@ class Reconciliation:
                 f"{len(looked) - len(self.failed)} of {len(looked)} checks hold, {self.run_id} attempt {self.attempt})")
 
 
-@files.without_collecting()
+@without_collecting()
 def reconcile(evidence: Evidence, *, convention: str = "A", dates: Iterable[date] | None = None) -> Reconciliation:
     """Judge a run: all its rebalance dates, or those given, in the order of time.
 

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from workbench import files
+from workbench.collecting import without_collecting
 from workbench.errors import MissingPrice
 from workbench.judgement.evidence import Evidence
 from workbench.judgement.holdings import session_of
@@ -30,7 +30,7 @@ select line from events where run_id = $run and kind = 'opened' order by attempt
 AUCTIONS = {"MOO": "open", "MOC": "close"}
 
 
-@files.without_collecting()
+@without_collecting()
 def gather(data: Path, store: Store, market: Market, run: Run) -> Evidence:
     """Everything heard of a run, with its decisions, params and the bars of what it traded.
 

@@ -96,7 +96,8 @@ def _drawn(judged: Reconciliation, days: Iterable[Day], standing: packed.Standin
     if standing is None:
         return drawn
     forms = {"order": rows.ORDER.markup, "fills": rows.FILLS.markup, "fill": rows.FILL.markup}
-    return {**drawn, "every": standing.every, "columns": rows.COLUMNS, "cells": rows.ORDER.cells, "forms": forms}
+    return {**drawn, "every": standing.every, "columns": rows.COLUMNS, "cells": rows.ORDER.cells, "forms": forms,
+            "searched": rows.SEARCHED, "like": packed.LIKE, "own": packed.OWN}
 
 
 def _body(data: Any, layout: Any) -> dict[str, Any]:

@@ -5,9 +5,6 @@ function openPacks(drawn) {
   const scripts = new Map(Array.from(document.querySelectorAll("script[data-pack]"), (script) => [script.dataset.pack, script]));
   const opened = new Map();
   const FIELD = /\{(\w+)(?::([nc]))?\}/;
-  const LIKE = { link: "intent", ordered: "wanted", filled: "ordered", average: "arrival" };
-  const OWN = { order: "ids", shares: "filled", price: "average", fee: "fees", arrival: "arrival" };
-  const SEARCHED = ["symbol", "instrument", "intent", "refs", "ids", "source"];
   const NOTHING = "\u2013", MINUS = "\u2212";
 
   function fill(form, text) {
@@ -59,20 +56,20 @@ function openPacks(drawn) {
     constructor(pack, row, first, stop) { Object.assign(this, { pack, row, first, stop }); }
     text(name) {
       const text = this.pack.orders.text(name, this.row);
-      return text === "=" ? this.text(LIKE[name]) : text;
+      return text === "=" ? this.text(drawn.like[name]) : text;
     }
     get date() { return this.pack.date; }
     get status() { return this.text("status"); }
     get symbol() { return this.text("symbol"); }
     get id() { return "o-" + this.text("intent"); }
-    get found() { return SEARCHED.map((name) => this.text(name)).join(" ").toLowerCase(); }
+    get found() { return drawn.searched.map((name) => this.text(name)).join(" ").toLowerCase(); }
     value(column) {
       const name = drawn.columns[column];
       return drawn.cells.includes(name) ? this.text(name).split("\t")[1] || "" : this.text(name);
     }
     get fills() {
       if (this.first === this.stop) return '<p class="note">No fill.</p>';
-      const own = (name) => (name === "symbol" ? `<a href="#o-${this.text("link")}">${this.symbol}</a>` : this.text(OWN[name]));
+      const own = (name) => (name === "symbol" ? `<a href="#o-${this.text("link")}">${this.symbol}</a>` : this.text(drawn.own[name]));
       let rows = "";
       for (let at = this.first; at < this.stop; at += 1) {
         rows += fill(drawn.forms.fill, (name) => {

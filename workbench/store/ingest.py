@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import files
+from workbench.collecting import without_collecting
 from workbench.errors import BadInput, UnknownName
 from workbench.store import documents, lines, survey
 from workbench.store.documents import bad_line
@@ -71,7 +71,7 @@ class Reading:
         batch = _Batch(connection, self, survey.known(connection, names))
         while self.gone:
             batch.forget(self.gone.pop())
-        with files.without_collecting():
+        with without_collecting():
             while self.todo and batch.size < BATCH_BYTES and batch.files < BATCH_FILES and not batch.full:
                 batch.add(self.todo.popleft())
             return batch.write()
