@@ -379,6 +379,22 @@ PUBLISHED = {
     "trailing stops": (TRAILING.format(**WEEK), 2, "d56bac89a568c3a45cac595e69a35875"),
     "touched limits, updated": (TOUCHED.format(**WEEK), 75, "70e29c5d9168728385ee48b92f2ef56c"),
     "all types, updated": (ALL_TYPES.format(start="2013, 1, 1", end="2015, 1, 1"), 24, "290d228f253e9cf8b6d7de194664ce55"),
+    "a tag afterwards": (AFTERWARDS.format(**WEEK), 2, "8fba4f724843997ef421cf26ccabe51b"),
+    "changed at once": (CHANGED_AT_ONCE.format(start="2013, 10, 7", end="2013, 10, 9"), 1, "711cbe45c5d704f02f5b1107de9bc5d8"),
+    "averages that cross": (CROSSING.format(**WEEK), 94, "8dd77e35338a81410a5b68dc8345f402"),
+    "a trend of eleven years": (TREND.format(start="2004, 1, 1", end="2015, 1, 1"), 85, "0257edfddd889d6fe3779883138aebc5"),
+    "fees of its own": (OWN_FEES.format(**WEEK), 31, "947ae7fbc63fb8cc499f96ac92ee3394"),
+    "out every quarter": (QUARTERS.format(**WEEK), 250, "c65a9aa12b55e53a49a29cd28a358fcd"),
+    "before the first minute": (STALE.format(**WEEK), 9, "c849aa80f00dde3d93bf4cc6d65c4d5e"),
+    "days beside minutes": (BY_DAYS_AND_MINUTES.format(start="2013, 10, 7", end="2013, 10, 9"), 3,
+                            "ebf45813288201552f706cd072fe9ad8"),
+    "every hour": (EVERY_HOUR.format(**WEEK), 35, "ac3803a8abaf1d1e77e009c418ba68e2"),
+    "a stop from an event": (STOP_ON_ENTRY.format(**WEEK), 2, "d448232662a0cada4bf83ef8334bcb5b"),
+    "a delisting": (DELISTED.format(start="2007, 5, 15", end="2007, 5, 25"), 2, "1450ea23a3a1ef4ee2398ec757c39223"),
+    "short over a split": (SHORT_OVER_A_SPLIT.format(start="2014, 6, 5", end="2014, 6, 11"), 1,
+                           "6ea9aed8840dc08f9290028271750dcf"),
+    "a broker of one's own": (PICKY.format(**WEEK), 2, "4e8e27d7546eced2ef3512fcc840a634"),
+    "sixteen stocks in and out": (SIXTEEN.format(start="2016, 1, 1", end="2017, 1, 1"), 3752, "7e35def0ca91b89579b42cf23ef941e2"),
 }
 
 
